@@ -1,0 +1,195 @@
+"""One billed request, from its start to its single finish."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from payi_otel.faults import faults
+from payi_otel.providers.assembly import Assembler, assembler_for
+from payi_otel.providers.model import Exchange, Outcome
+from payi_otel.registry import registry
+
+if TYPE_CHECKING:
+    from payi_otel.capture.injection import UsageGate
+    from payi_otel.tracking.context import TrackingContext
+
+
+class Recorder(Protocol):
+    """What capture reports to. The span writer implements it; tests may implement their own."""
+
+    def started(self, call: Call) -> None:
+        """A request is about to leave."""
+        ...
+
+    def finished(self, call: Call) -> None:
+        """The request is over; called once per call."""
+        ...
+
+    def batch_line(self, call: Call, line: Mapping[str, Any]) -> None:
+        """A line of a batch's results was read."""
+        ...
+
+    def defer(self, work: Callable[[], None]) -> None:
+        """Run `work` soon on a thread of ours; safe inside a finalizer."""
+        ...
+
+
+class Call:
+    """State of one billed request, shared by the sync and async hooks.
+
+    Times are `time.time_ns()` for the span and `time.perf_counter_ns()` for durations.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_finishing",
+        "_pid",
+        "assembler",
+        "body",
+        "ended_ns",
+        "error",
+        "exchange",
+        "first_chunk_ns",
+        "first_content_ns",
+        "gate",
+        "headers",
+        "is_hop",
+        "outcome",
+        "parsed",
+        "record",
+        "recorder",
+        "response_text",
+        "retries",
+        "sent",
+        "started_ns",
+        "started_wall_ns",
+        "status",
+        "tracking",
+        "unpriced",
+    )
+
+    def __init__(
+        self, exchange: Exchange, tracking: TrackingContext, recorder: Recorder, *, is_hop: bool = False
+    ) -> None:
+        self.exchange = exchange
+        self.tracking = tracking
+        self.recorder = recorder
+        self.is_hop = is_hop
+        self.started_wall_ns = time.time_ns()
+        self.started_ns = time.perf_counter_ns()
+        self.ended_ns: int | None = None
+        self.first_chunk_ns: int | None = None
+        self.first_content_ns: int | None = None
+        self.status: int | None = None
+        self.headers: Mapping[str, str] = {}
+        self.retries = 0
+        self.sent: Any = None
+        self.body: Mapping[str, Any] | None = None
+        self.response_text: str | None = None
+        self.assembler: Assembler | None = assembler_for(exchange) if exchange.is_stream else None
+        self.gate: UsageGate | None = None
+        self.parsed = False
+        self.unpriced = False
+        self.outcome: Outcome | None = None
+        self.error: BaseException | None = None
+        self.record: Any = None
+        self._finishing = [True]
+        self._pid = os.getpid()
+
+    @property
+    def done(self) -> bool:
+        """True once the call was finished, by whoever came first."""
+        return not self._finishing
+
+    def start(self) -> None:
+        """Tell the recorder that the request leaves now."""
+        with faults.guard("capture.start"):
+            self.recorder.started(self)
+
+    def responded(self, status: int, headers: Mapping[str, str], retries: int, sent: Any) -> None:
+        """The response head arrived. `sent` is the SDK's request object, read only if its body is needed."""
+        self.status, self.headers, self.retries, self.sent = status, headers, retries, sent
+        if self.exchange.is_stream:
+            registry.open_calls[id(self)] = self
+
+    def observe(self, item: Any) -> None:
+        """Take one stream event: an SDK model or the parsed JSON of a raw line."""
+        if self.first_chunk_ns is None:
+            self.first_chunk_ns = time.perf_counter_ns()
+        assembler = self.assembler
+        if assembler is None:
+            return
+        try:
+            assembler.feed(item)
+            if self.first_content_ns is None and assembler.has_content:
+                self.first_content_ns = time.perf_counter_ns()
+        except Exception as error:
+            faults.report("capture.stream_event", error)
+
+    @property
+    def usage_known(self) -> bool:
+        """True when the provider has told the final usage of this stream."""
+        return self.assembler is not None and self.assembler.has_usage
+
+    def finish(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        """End the call: the first caller wins, later ones change nothing. Never raises."""
+        if self._claim(outcome, error):
+            self._complete()
+
+    def finish_later(self, outcome: Outcome) -> None:
+        """As `finish`, from a finalizer: the end is noted now, the work is done on a thread of ours.
+
+        A finalizer may interrupt any code of this thread, also code that holds a lock of the OpenTelemetry
+        SDK, so a span must not be ended here.
+        """
+        if self._claim(outcome, None):
+            self.recorder.defer(self._complete)
+
+    def _claim(self, outcome: Outcome, error: BaseException | None) -> bool:
+        try:
+            self._finishing.pop()
+        except IndexError:
+            return False
+        registry.open_calls.pop(id(self), None)
+        # A call that was open at a fork belongs to the parent: the child's copy must not be billed again.
+        if self._pid != os.getpid():
+            return False
+        self.ended_ns = time.perf_counter_ns()
+        self.outcome = "ok" if outcome in {"closed_early", "dropped"} and self.usage_known else outcome
+        self.error = error
+        return True
+
+    def _complete(self) -> None:
+        with faults.guard("capture.finish"):
+            self.recorder.finished(self)
+
+    def response_body(self) -> Mapping[str, Any] | None:
+        """The response as one JSON object, folded from the stream where it streamed."""
+        if self.body is not None:
+            return self.body
+        return self.assembler.body() if self.assembler is not None else None
+
+    def exchange_as_sent(self) -> Exchange:
+        """The exchange with the JSON that left the process, which no one can change any more."""
+        try:
+            content = self.sent.content
+            request = json.loads(content)
+        except Exception:
+            # Multipart uploads and other bodies that are no JSON: what the caller passed is all there is.
+            return self.exchange
+        return replace(self.exchange, request={**self.exchange.request, **cast("dict[str, Any]", request)})
+
+    def elapsed_ms(self, until_ns: int | None) -> int | None:
+        """Milliseconds from the start to `until_ns` (a `perf_counter_ns`), None when that never came."""
+        return None if until_ns is None else max(0, (until_ns - self.started_ns) // 1_000_000)
+
+
+def finish_open_calls() -> None:
+    """End every stream that is still open at interpreter exit, so that what it used is billed."""
+    for call in list(registry.open_calls.values()):
+        call.finish("dropped")

@@ -1,0 +1,51 @@
+"""Our own failures: caught where they happen, logged once per kind, counted, never shown to the application."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger("payi_otel")
+
+
+class FaultLog:
+    """Counts failures by kind; the first of each kind is logged with its exception type, never with its data."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        # Re-entrant: a fault may be reported from a finalizer that interrupts another report.
+        self._lock = threading.RLock()
+
+    def report(self, kind: str, error: BaseException) -> None:
+        """Count a failure of ours. `kind` names the place ("capture.stream"), never user data."""
+        with self._lock:
+            self._counts[kind] += 1
+            first = self._counts[kind] == 1
+        if first:
+            # The message of a foreign exception may quote prompts or keys: its type and place are enough here,
+            # and DEBUG shows the rest to who asked for it.
+            logger.warning(
+                "payi_otel: %s failed (%s); the application is unaffected, later ones are only counted",
+                kind,
+                type(error).__name__,
+            )
+            logger.debug("payi_otel: %s", kind, exc_info=error)
+
+    @contextmanager
+    def guard(self, kind: str) -> Iterator[None]:
+        """Swallow and report any `Exception` of the block, so that our code cannot fail the caller's."""
+        try:
+            yield
+        except Exception as error:
+            self.report(kind, error)
+
+    def counts(self) -> dict[str, int]:
+        """Failures so far by kind."""
+        with self._lock:
+            return dict(self._counts)
+
+
+faults = FaultLog()

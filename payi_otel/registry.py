@@ -1,0 +1,40 @@
+"""The one place for state that outlives a call: what is installed in this process, and what it remembers."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from payi_otel.capture.call import Call, Recorder
+    from payi_otel.capture.owners import Owners
+    from payi_otel.delivery.ledger import Ledger
+    from payi_otel.delivery.worker import DeliveryWorker
+    from payi_otel.settings import Settings
+    from payi_otel.tracking.context import TrackingContext
+
+
+class Registry:
+    """Process-wide state of payi_otel; everything is None or empty until `payi_instrument()` runs.
+
+    `calls` finds the open call of an HTTP response without leaving a mark on it; `open_calls` are the calls
+    that an interpreter exit must still finish, by id.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.settings: Settings | None = None
+        self.process_defaults: TrackingContext | None = None
+        self.worker: DeliveryWorker | None = None
+        self.ledger: Ledger | None = None
+        self.recorder: Recorder | None = None
+        self.owners: Owners | None = None
+        self.processor_installed = False
+        self.instrumented: set[str] = set()
+        self.calls: WeakKeyDictionary[object, Call] = WeakKeyDictionary()
+        self.open_calls: dict[int, Call] = {}
+        self.without_stream_options: set[tuple[str, str]] = set()
+
+
+registry = Registry()

@@ -1,0 +1,226 @@
+"""Arguments of `payi_instrument()` and `PAYI_*` / `OTEL_*` variables, validated into one frozen object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from payi_otel.providers.model import ModelMapping
+
+T = TypeVar("T")
+
+DEFAULT_BASE_URL = "https://api.pay-i.com"
+
+
+class SettingsError(ValueError):
+    """A setting is wrong. The message names the setting, its value and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. `from_arguments` fills it; each field names its environment variable."""
+
+    api_key: str | None = field(default=None, repr=False, metadata={"env": "PAYI_API_KEY"})
+    base_url: str = field(default=DEFAULT_BASE_URL, metadata={"env": "PAYI_BASE_URL"})
+    timeout_s: float = field(default=10.0, metadata={"env": "PAYI_TIMEOUT"})
+    exit_timeout_s: float = field(default=5.0, metadata={"env": "PAYI_EXIT_TIMEOUT"})
+    queue_max_bytes: int = field(default=64 * 1024 * 1024, metadata={"env": "PAYI_QUEUE_MAX_BYTES"})
+    capture_content: bool = field(default=False, metadata={"env": "PAYI_LOG_PROMPT_AND_RESPONSE"})
+    instrument_inline_data: bool = field(default=False, metadata={"env": "PAYI_INSTRUMENT_INLINE_DATA"})
+    stream_usage: bool = field(default=True, metadata={"env": "PAYI_STREAM_USAGE"})
+    all_spans: bool = field(default=True, metadata={"env": "PAYI_ALL_SPANS"})
+    propagate_threads: bool = field(default=False, metadata={"env": "PAYI_PROPAGATE_THREADS"})
+    proxy: bool = field(default=False, metadata={"env": "PAYI_PROXY"})
+    global_instrumentation: bool = field(default=True, metadata={"env": "PAYI_GLOBAL_INSTRUMENTATION"})
+    state_dir: str | None = field(default=None, metadata={"env": "PAYI_OUTBOX_DIR"})
+    instruments: frozenset[str] | None = field(default=None, metadata={"env": "PAYI_INSTRUMENTS"})
+    use_case_name: str | None = field(default=None, metadata={"env": "PAYI_USE_CASE_NAME"})
+    use_case_id: str | None = field(default=None, metadata={"env": "PAYI_USE_CASE_ID"})
+    use_case_version: int | None = field(default=None, metadata={"env": "PAYI_USE_CASE_VERSION"})
+    use_case_step: str | None = field(default=None, metadata={"env": "PAYI_USE_CASE_STEP"})
+    user_id: str | None = field(default=None, metadata={"env": "PAYI_USER_ID"})
+    account_name: str | None = field(default=None, metadata={"env": "PAYI_ACCOUNT_NAME"})
+    limit_ids: tuple[str, ...] = field(default=(), metadata={"env": "PAYI_LIMIT_IDS"})
+    price_as_category: str | None = None
+    price_as_resource: str | None = None
+    resource_scope: str | None = None
+    request_properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    use_case_properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    host_mappings: Mapping[str, str] = field(default_factory=dict[str, str])
+    model_mappings: Mapping[str, tuple[ModelMapping, ...]] = field(
+        default_factory=dict[str, "tuple[ModelMapping, ...]"]
+    )
+
+    @classmethod
+    def from_arguments(
+        cls, arguments: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    ) -> Settings:
+        """Merge explicit `arguments` over the environment and check every value.
+
+        Raises `SettingsError` naming the setting, its value and the fix.
+
+        >>> Settings.from_arguments({"use_case_name": "chat"}, environ={}).use_case_name
+        'chat'
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        if "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT" in environ:
+            mode = environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"].strip().upper()
+            values["capture_content"] = mode in {"SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT", "TRUE"}
+        for setting in fields(cls):
+            variable = setting.metadata.get("env")
+            text = environ.get(variable) if variable else None
+            if text is not None and text.strip():
+                values[setting.name] = _parse(setting.name, cast(str, variable), text.strip())
+        values.update({name: value for name, value in (arguments or {}).items() if value is not None})
+        known = {setting.name for setting in fields(cls)}
+        for name in values.keys() - known:
+            raise SettingsError(f"{name}: unknown setting; known are {', '.join(sorted(known))}")
+        settings = cls(**{name: _CHECKS.get(name, _same)(name, value) for name, value in values.items()})
+        return settings
+
+
+def _same(name: str, value: T) -> T:
+    return value
+
+
+def _url(name: str, value: Any) -> str:
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise SettingsError(f"{name}={value!r}: give an http(s) URL such as {DEFAULT_BASE_URL}")
+    return cast(str, value).rstrip("/")
+
+
+def _positive(name: str, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        raise SettingsError(f"{name}={value!r}: give a number above 0")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise SettingsError(f"{name}={value!r}: give True or False")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise SettingsError(f"{name}={value!r}: give a string")
+    return value
+
+
+def _version(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise SettingsError(f"{name}={value!r}: give a whole number from 1")
+    return value
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise SettingsError(f"{name}={value!r}: give a list of strings")
+    items = tuple(cast("Iterable[Any]", value))
+    for item in items:
+        _text(name, item)
+    return items
+
+
+def _host_mappings(name: str, value: Any) -> dict[str, str]:
+    """`{host or URL: {"price_as_category": category}}` → `{host: category}`."""
+    result: dict[str, str] = {}
+    for host, rule in _mapping(name, value).items():
+        category = _mapping(f"{name}[{host!r}]", rule).get("price_as_category")
+        if not isinstance(category, str) or not category:
+            raise SettingsError(f"{name}[{host!r}]={rule!r}: give {{'price_as_category': '<category>'}}")
+        result[(urlsplit(host).hostname or host) if "//" in host else host] = category
+    return result
+
+
+def _model_mappings(name: str, value: Any) -> dict[str, tuple[ModelMapping, ...]]:
+    result: dict[str, tuple[ModelMapping, ...]] = {}
+    for sdk, rules in _mapping(name, value).items():
+        checked: list[ModelMapping] = []
+        for rule in cast("Iterable[Any]", rules):
+            entry = _mapping(f"{name}[{sdk!r}]", rule)
+            if not isinstance(entry.get("model"), str):
+                raise SettingsError(f"{name}[{sdk!r}]={entry!r}: give 'model', the model's name")
+            names = ("model", "host", "price_as_category", "price_as_resource", "resource_scope")
+            mapping = ModelMapping(**{key: entry[key] for key in names if entry.get(key)})
+            if not (mapping.price_as_category or mapping.price_as_resource):
+                raise SettingsError(
+                    f"{name}[{sdk!r}]={entry!r}: give 'price_as_category' or 'price_as_resource' as well"
+                )
+            checked.append(mapping)
+        result[sdk] = tuple(checked)
+    return result
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{name}={value!r}: give a dict")
+    return cast("Mapping[str, Any]", value)
+
+
+_TEXTS = (
+    "api_key",
+    "state_dir",
+    "use_case_name",
+    "use_case_id",
+    "use_case_step",
+    "user_id",
+    "account_name",
+    "price_as_category",
+    "price_as_resource",
+    "resource_scope",
+)
+_FLAGS = (
+    "capture_content",
+    "instrument_inline_data",
+    "stream_usage",
+    "all_spans",
+    "propagate_threads",
+    "proxy",
+    "global_instrumentation",
+)
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    **dict.fromkeys(_TEXTS, _text),
+    **dict.fromkeys(_FLAGS, _flag),
+    "base_url": _url,
+    "timeout_s": _positive,
+    "exit_timeout_s": _positive,
+    "queue_max_bytes": _positive,
+    "use_case_version": _version,
+    "limit_ids": _names,
+    "instruments": lambda name, value: frozenset(_names(name, value)),
+    "request_properties": _mapping,
+    "use_case_properties": _mapping,
+    "host_mappings": _host_mappings,
+    "model_mappings": _model_mappings,
+}
+
+
+def _parse(name: str, variable: str, text: str) -> Any:
+    """A variable's text as the type its setting wants."""
+    if name in _FLAGS:
+        lowered = text.lower()
+        if lowered in {"1", "true", "yes", "on"}:
+            return True
+        if lowered in {"0", "false", "no", "off"}:
+            return False
+        raise SettingsError(f"{variable}={text!r}: give true or false")
+    if name in {"timeout_s", "exit_timeout_s"}:
+        return _number(variable, text, float)
+    if name in {"queue_max_bytes", "use_case_version"}:
+        return _number(variable, text, int)
+    if name in {"limit_ids", "instruments"}:
+        return [item.strip() for item in text.split(",") if item.strip()]
+    return text
+
+
+def _number(variable: str, text: str, kind: Callable[[str], T]) -> T:
+    try:
+        return kind(text)
+    except ValueError:
+        raise SettingsError(f"{variable}={text!r}: give a number") from None

@@ -1,0 +1,1 @@
+"""OpenTelemetry side: names, a call written as a span, a span read back as an Ingest event."""

@@ -1,0 +1,67 @@
+"""Every span attribute name we write or read, in one place.
+
+The GenAI names are our own constants because the semantic-conventions package marks all of `gen_ai.*`
+deprecated since the conventions moved to a repository that publishes no package.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCOPE: Final = "payi_otel"
+
+GEN_AI_OPERATION: Final = "gen_ai.operation.name"
+GEN_AI_PROVIDER: Final = "gen_ai.provider.name"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
+GEN_AI_REQUEST_STREAM: Final = "gen_ai.request.stream"
+GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
+GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
+GEN_AI_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+GEN_AI_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+GEN_AI_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+GEN_AI_CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+GEN_AI_CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"
+GEN_AI_REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+GEN_AI_EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+GEN_AI_EVALUATION_SCORE: Final = "gen_ai.evaluation.score.value"
+GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+ERROR_TYPE: Final = "error.type"
+HTTP_STATUS: Final = "http.response.status_code"
+HTTP_RESEND_COUNT: Final = "http.request.resend_count"
+
+USE_CASE_NAME: Final = "payi.use_case_name"
+USE_CASE_ID: Final = "payi.use_case_id"
+USE_CASE_VERSION: Final = "payi.use_case_version"
+USE_CASE_STEP: Final = "payi.use_case_step"
+USE_CASE_PROPERTIES: Final = "payi.use_case_properties."
+REQUEST_PROPERTIES: Final = "payi.request_properties."
+LIMIT_IDS: Final = "payi.limit_ids"
+USER_ID: Final = "payi.user_id"
+ACCOUNT_NAME: Final = "payi.account_name"
+CATEGORY: Final = "payi.category"
+RESOURCE: Final = "payi.resource"
+RESOURCE_SCOPE: Final = "payi.resource_scope"
+PRICE_AS_CATEGORY: Final = "payi.price_as.category"
+PRICE_AS_RESOURCE: Final = "payi.price_as.resource"
+UNITS: Final = "payi.units."
+USAGE_SOURCE: Final = "payi.usage_source"
+OUTCOME: Final = "payi.outcome"
+PROXY: Final = "payi.proxy"
+EVENT_ID: Final = "payi.event_id"
+PROVIDER_URI: Final = "payi.provider_uri"
+PROVIDER_REQUEST_ID: Final = "payi.provider_request_id"
+LATENCY_MS: Final = "payi.end_to_end_latency_ms"
+TIME_TO_FIRST_TOKEN_MS: Final = "payi.time_to_first_token_ms"
+TIME_TO_FIRST_COMPLETION_TOKEN_MS: Final = "payi.time_to_first_completion_token_ms"
+FUNCTION_CALLS: Final = "payi.function_calls"
+REQUEST_JSON: Final = "payi.provider_request_json"
+RESPONSE_JSON: Final = "payi.provider_response_json"
+UNPRICED: Final = "payi.unpriced"
+"""The span describes a call but makes no event (proxy mode, a failed hop that was re-sent)."""
+
+SYSTEM_FAILURE: Final = "system.failure"
+SYSTEM_FAILURE_DESCRIPTION: Final = "system.failure.description"
+SYSTEM_USAGE_SOURCE: Final = "system.usage_source"
