@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 logger = logging.getLogger("payi_otel")
@@ -35,7 +35,7 @@ class FaultLog:
             logger.debug("payi_otel: %s", kind, exc_info=error)
 
     @contextmanager
-    def guard(self, kind: str) -> Iterator[None]:
+    def guard(self, kind: str) -> Generator[None, None, None]:
         """Swallow and report any `Exception` of the block, so that our code cannot fail the caller's."""
         try:
             yield

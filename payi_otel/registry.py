@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
     from payi_otel.capture.call import Call, Recorder
     from payi_otel.capture.owners import Owners
     from payi_otel.delivery.ledger import Ledger
     from payi_otel.delivery.worker import DeliveryWorker
+    from payi_otel.providers.model import Sdk
     from payi_otel.settings import Settings
+    from payi_otel.spans.processor import PayiSpanProcessor
     from payi_otel.tracking.context import TrackingContext
 
 
@@ -19,7 +23,8 @@ class Registry:
     """Process-wide state of payi_otel; everything is None or empty until `payi_instrument()` runs.
 
     `calls` finds the open call of an HTTP response without leaving a mark on it; `open_calls` are the calls
-    that an interpreter exit must still finish, by id.
+    that an interpreter exit must still finish, by id; `sessions` is what a websocket connection told about itself;
+    `tracers` are the ones we prepared, by provider.
     """
 
     def __init__(self) -> None:
@@ -30,9 +35,11 @@ class Registry:
         self.ledger: Ledger | None = None
         self.recorder: Recorder | None = None
         self.owners: Owners | None = None
-        self.processor_installed = False
-        self.instrumented: set[str] = set()
+        self.processor: PayiSpanProcessor | None = None
+        self.tracers: WeakKeyDictionary[object, Tracer] = WeakKeyDictionary()
+        self.instrumented: set[Sdk] = set()
         self.calls: WeakKeyDictionary[object, Call] = WeakKeyDictionary()
+        self.sessions: WeakKeyDictionary[object, dict[str, Any]] = WeakKeyDictionary()
         self.open_calls: dict[int, Call] = {}
         self.without_stream_options: set[tuple[str, str]] = set()
 

@@ -79,8 +79,7 @@ class Settings:
         known = {setting.name for setting in fields(cls)}
         for name in values.keys() - known:
             raise SettingsError(f"{name}: unknown setting; known are {', '.join(sorted(known))}")
-        settings = cls(**{name: _CHECKS.get(name, _same)(name, value) for name, value in values.items()})
-        return settings
+        return cls(**{name: _CHECKS.get(name, _same)(name, value) for name, value in values.items()})
 
 
 def _same(name: str, value: T) -> T:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType
 
 from payi_otel.capture.readers import BodyReader, reader_for
-from payi_otel.faults import faults
 from payi_otel.registry import registry
 
 if TYPE_CHECKING:
@@ -27,13 +26,11 @@ class WatchedBody:
     # `__getattr__` would cost more than all the rest of the proxy.
     stream_observer: Any
     call: Call
-    reader: ReferenceType[Any] | None
 
     def __init__(self, inner: Any, call: Call, decoded: Callable[[bytes], bytes]) -> None:
         self._inner = inner
         self._decoded = decoded
         self.call = call
-        self.reader = None
         self.stream_observer = getattr(inner, "stream_observer", None)
 
     @property
@@ -42,13 +39,13 @@ class WatchedBody:
 
     def __iter__(self) -> Iterator[bytes]:
         call = self.call
-        if call.parsed or call.done:
+        if call.is_parsed or call.done:
             return iter(self._inner)
         return _read(iter(self._inner), call, reader_for(call, self._decoded))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         call = self.call
-        if call.parsed or call.done:
+        if call.is_parsed or call.done:
             return self._inner.__aiter__()
         return _aread(self._inner.__aiter__(), call, reader_for(call, self._decoded))
 
@@ -65,11 +62,9 @@ class WatchedBody:
             self._closed()
 
     def _closed(self) -> None:
-        sdk_iterator = self.reader() if self.reader is not None else None
-        if sdk_iterator is not None and _is_running(sdk_iterator):
-            # The SDK closes the response inside its iterator, before it raises: the iterator tells the true end.
-            return
-        self.call.finish("closed_early" if self.call.exchange.is_stream else "ok")
+        # The SDK closes the response inside its iterator, before that raises or returns.
+        if not self.call.is_being_read:
+            self.call.finish("closed_early" if self.call.exchange.is_stream else "ok")
 
     def __del__(self) -> None:
         try:
@@ -77,10 +72,6 @@ class WatchedBody:
         except Exception:
             # Half-built, or the interpreter is going down and the exit sweep has run: nothing is left to tell.
             return
-
-
-def _is_running(iterator: Any) -> bool:
-    return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
 
 
 def _read(inner: Iterator[bytes], call: Call, reader: BodyReader) -> Iterator[bytes]:
@@ -142,16 +133,12 @@ def watch_body(call: Call, response: Any) -> None:
     def decoded(content: bytes) -> bytes:
         return library.Response(200, headers=headers, content=content).content
 
-    response.stream = type("WatchedBody", (WatchedBody, *bases), {})(body, call, decoded)
+    response.stream = _watched_class(bases)(body, call, decoded)
 
 
-def innermost(body: Any) -> WatchedBody | None:
-    """Our proxy in a chain of body wrappers (anthropic puts its own around it), by their public `stream`."""
-    for _ in range(4):
-        if isinstance(body, WatchedBody):
-            return body
-        body = getattr(body, "stream", None) or getattr(body, "_stream", None)
-    return None
+@lru_cache(maxsize=8)
+def _watched_class(bases: tuple[type, ...]) -> type[WatchedBody]:
+    return type("WatchedBody", (WatchedBody, *bases), {})
 
 
 def _http_library(response: Any) -> Any:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
+from weakref import ReferenceType
 
 from payi_otel.faults import faults
 from payi_otel.providers.assembly import Assembler, assembler_for
@@ -15,6 +16,8 @@ from payi_otel.providers.model import Exchange, Outcome
 from payi_otel.registry import registry
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from payi_otel.capture.injection import UsageGate
     from payi_otel.tracking.context import TrackingContext
 
@@ -42,7 +45,8 @@ class Recorder(Protocol):
 class Call:
     """State of one billed request, shared by the sync and async hooks.
 
-    Times are `time.time_ns()` for the span and `time.perf_counter_ns()` for durations.
+    `record` and `context` belong to the recorder: what it keeps of the call, and the OpenTelemetry context the
+    SDK is to run in. Times are `time.time_ns()` for the span and `time.perf_counter_ns()` for durations.
     """
 
     __slots__ = (
@@ -51,6 +55,7 @@ class Call:
         "_pid",
         "assembler",
         "body",
+        "context",
         "ended_ns",
         "error",
         "exchange",
@@ -60,11 +65,11 @@ class Call:
         "headers",
         "is_hop",
         "outcome",
-        "parsed",
         "record",
         "recorder",
         "response_text",
         "retries",
+        "sdk_iterator",
         "sent",
         "started_ns",
         "started_wall_ns",
@@ -93,11 +98,12 @@ class Call:
         self.response_text: str | None = None
         self.assembler: Assembler | None = assembler_for(exchange) if exchange.is_stream else None
         self.gate: UsageGate | None = None
-        self.parsed = False
+        self.sdk_iterator: ReferenceType[Any] | None = None
         self.unpriced = False
         self.outcome: Outcome | None = None
         self.error: BaseException | None = None
         self.record: Any = None
+        self.context: Context | None = None
         self._finishing = [True]
         self._pid = os.getpid()
 
@@ -105,6 +111,17 @@ class Call:
     def done(self) -> bool:
         """True once the call was finished, by whoever came first."""
         return not self._finishing
+
+    @property
+    def is_parsed(self) -> bool:
+        """True once the SDK's own stream parser reads the body."""
+        return self.sdk_iterator is not None
+
+    @property
+    def is_being_read(self) -> bool:
+        """True while the SDK's iterator is running: it will tell the true end itself."""
+        iterator = self.sdk_iterator() if self.sdk_iterator is not None else None
+        return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
 
     def start(self) -> None:
         """Tell the recorder that the request leaves now."""

@@ -63,14 +63,13 @@ def with_stream_usage(exchange: Exchange, body: Any, extra_body: Any) -> dict[st
     if not isinstance(body, dict) or (isinstance(extra_body, Mapping) and "stream_options" in extra_body):
         return None
     fields = cast("dict[str, Any]", body)
-    options: Any = fields.get("stream_options")
-    if options is not None and not isinstance(options, dict):
+    given = fields.get("stream_options")
+    if given is not None and not isinstance(given, dict):
         return None
-    if options and options.get("include_usage") is not None:
+    options = cast("dict[str, Any]", given or {})
+    if options.get("include_usage") is not None or not _accepts_stream_options(exchange, fields):
         return None
-    if not _accepts_stream_options(exchange, fields):
-        return None
-    return {**fields, "stream_options": {**(options or {}), "include_usage": True}}
+    return {**fields, "stream_options": {**options, "include_usage": True}}
 
 
 def _accepts_stream_options(exchange: Exchange, body: Mapping[str, Any]) -> bool:
@@ -96,7 +95,9 @@ def choices_expected(body: Mapping[str, Any]) -> int:
 def endpoint_key(exchange: Exchange) -> tuple[str, str]:
     """What a refusal is remembered for: the host and its API version."""
     parts = urlsplit(exchange.base_url)
-    version = exchange.client_hints.get("api_version") or "".join(parse_qs(parts.query).get("api-version", []))
+    version = exchange.client_hints.get("api_version") or "".join(
+        parse_qs(parts.query).get("api-version", [])
+    )
     return parts.netloc, version
 
 

@@ -20,28 +20,15 @@ def wrap_stream(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     inner = wrapped(*args, **kwargs)
     try:
         call = registry.calls.get(instance.response)
-        if call is None or call.done or call.parsed:
+        if call is None or call.done or call.is_parsed:
             return inner
-        call.parsed = True
-        body = getattr(instance.response, "stream", None)
-        _remember_reader(body, inner)
+        # Weakly: a strong reference would tie response and iterator into a cycle, and a dropped stream would
+        # stay open until the garbage collector comes.
+        call.sdk_iterator = weakref.ref(inner)
         return _AsyncWatch(inner, call) if hasattr(inner, "__anext__") else _watch(inner, call)
     except Exception as error:
         faults.report("capture.stream", error)
         return inner
-
-
-def _remember_reader(body: Any, inner: Any) -> None:
-    """Let the body see whether the SDK's iterator is running when it is closed.
-
-    Weakly: a strong reference would tie response and iterator into a cycle, and a dropped stream would stay
-    open until the garbage collector comes.
-    """
-    from payi_otel.capture.bodies import innermost
-
-    watched = innermost(body)
-    if watched is not None:
-        watched.reader = weakref.ref(inner)
 
 
 def _judge(call: Call, item: Any) -> Verdict:

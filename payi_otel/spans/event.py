@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class IngestEvent:
-    """One billed request, ready for Pay-i. `provider_response_id` is the event's identity: sent twice, stored once."""
+    """One billed request, ready for Pay-i.
+
+    `provider_response_id` is the event's identity: sent twice, it is stored once.
+    """
 
     provider_response_id: str
     category: str

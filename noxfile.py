@@ -1,0 +1,54 @@
+"""All checks, each in an environment of its own: `python -m nox -s demo`, `python -m nox -s tests`, ..."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.sessions = ["tests", "lint"]
+nox.options.reuse_venv = "yes"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+TEST_GROUP = nox.project.dependency_groups(PROJECT, "test")
+LINT_GROUP = nox.project.dependency_groups(PROJECT, "lint")
+# The newest of both SDKs, and what the server and the estimates need.
+PACKAGE = ".[server,estimates,instruments-any]"
+# The lowest supported SDKs; uv takes the lowest of everything else from pyproject.toml.
+OLDEST_SDKS = ["openai==1.68.2", "anthropic==0.49.0", "httpx<0.28"]
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Server, fake providers and an app with both SDKs on loopback; prints cost, calls and KPIs per use case."""
+    session.install(PACKAGE)
+    session.run("payi-otel", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite on the newest supported versions."""
+    session.install("-e", PACKAGE, *TEST_GROUP)
+    session.run("pytest", *(session.posargs or ["-q"]))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff and pyright strict."""
+    session.install("-e", PACKAGE, *LINT_GROUP, *TEST_GROUP)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("pyright")
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """Capture, context and delivery on the lowest versions that are supported."""
+    session.install("uv")
+    session.run(
+        "uv", "pip", "install", "--resolution", "lowest-direct", "--python", session.virtualenv.location,
+        "-e", ".", *OLDEST_SDKS, *TEST_GROUP,
+    )  # fmt: skip
+    session.run("pytest", "-q", *(session.posargs or OLDEST_TESTS))
+
+
+OLDEST_TESTS = ["tests/providers", "tests/tracking", "tests/delivery", "tests/transparency", "tests/capture"]

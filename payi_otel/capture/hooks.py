@@ -1,0 +1,147 @@
+"""Where the provider SDKs are patched: six methods each, the same in every version since openai 1.26 and
+anthropic 0.39, and the websocket connections of openai.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import wrapt
+
+from payi_otel.capture.call import Call
+from payi_otel.capture.requests import CURRENT, begin, close_response, take_response
+from payi_otel.capture.streams import wrap_stream
+from payi_otel.capture.websockets import CONNECTIONS, wrap_recv, wrap_recv_async
+from payi_otel.faults import faults
+from payi_otel.providers.model import Sdk
+
+Wrapper = Callable[[Any, Any, Any, Any], Any]
+
+
+def install(sdk: Sdk) -> None:
+    """Patch an SDK. Clients that exist already are covered: the methods are looked up on their class.
+
+    Raises ImportError or AttributeError when the SDK is absent or older than the supported ones.
+    """
+    for module, attribute, wrapper in _patches(sdk):
+        wrapt.wrap_function_wrapper(module, attribute, wrapper)
+
+
+def remove(sdk: Sdk) -> None:
+    """Put the SDK's own methods back."""
+    for module, attribute, wrapper in _patches(sdk):
+        owner_name, _, name = attribute.partition(".")
+        owner = getattr(importlib.import_module(module), owner_name)
+        function = owner.__dict__[name]
+        # Another package may have wrapped ours since: then ours stays, idle, because nobody is instrumented.
+        if getattr(function, "_self_wrapper", None) is wrapper:
+            setattr(owner, name, function.__wrapped__)
+
+
+def _patches(sdk: Sdk) -> list[tuple[str, str, Wrapper]]:
+    base, streaming = f"{sdk}._base_client", f"{sdk}._streaming"
+    patches: list[tuple[str, str, Wrapper]] = [
+        (base, "SyncAPIClient.request", _REQUEST[sdk]),
+        (base, "AsyncAPIClient.request", _REQUEST_ASYNC[sdk]),
+        (base, "SyncAPIClient._process_response", _process_response),
+        (base, "AsyncAPIClient._process_response", _process_response_async),
+        (streaming, "Stream.__stream__", wrap_stream),
+        (streaming, "AsyncStream.__stream__", wrap_stream),
+    ]
+    if sdk == "openai":
+        for module, name in CONNECTIONS:
+            # Each websocket API arrived with its own release: patch those this version has.
+            try:
+                owner = importlib.import_module(module)
+            except ImportError:
+                continue
+            if hasattr(owner, name):
+                patches.append((module, f"{name}.recv_bytes", wrap_recv))
+                patches.append((module, f"Async{name}.recv_bytes", wrap_recv_async))
+    return patches
+
+
+def _request(sdk: Sdk) -> Wrapper:
+    def request(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        attempt = begin(sdk, instance, args, kwargs)
+        if attempt is None:
+            return wrapped(*args, **kwargs)
+        with attempt:
+            while True:
+                try:
+                    result = wrapped(*attempt.args, **attempt.kwargs)
+                    break
+                except BaseException as error:
+                    if not attempt.failed(error):
+                        raise
+            attempt.succeeded(result)
+            return result
+
+    return request
+
+
+def _request_async(sdk: Sdk) -> Wrapper:
+    async def request(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        attempt = begin(sdk, instance, args, kwargs)
+        if attempt is None:
+            return await wrapped(*args, **kwargs)
+        with attempt:
+            while True:
+                try:
+                    result = await wrapped(*attempt.args, **attempt.kwargs)
+                    break
+                except BaseException as error:
+                    if not attempt.failed(error):
+                        raise
+            attempt.succeeded(result)
+            return result
+
+    return request
+
+
+_REQUEST: dict[Sdk, Wrapper] = {"openai": _request("openai"), "anthropic": _request("anthropic")}
+_REQUEST_ASYNC: dict[Sdk, Wrapper] = {
+    "openai": _request_async("openai"),
+    "anthropic": _request_async("anthropic"),
+}
+
+
+def _response_call(kwargs: Any) -> Call | None:
+    attempt = CURRENT.get()
+    if attempt is None:
+        return None
+    with faults.guard("capture.response"):
+        call = attempt.response(kwargs["response"], kwargs.get("retries_taken"))
+        if call is not None:
+            # Read before the SDK parses: what it then makes of the body may raise, after it was billed.
+            take_response(call, kwargs["response"])
+        return call
+    return None
+
+
+def _process_response(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    call = _response_call(kwargs)
+    if call is None:
+        return wrapped(*args, **kwargs)
+    try:
+        result = wrapped(*args, **kwargs)
+    except BaseException as error:
+        close_response(call, kwargs["response"], error)
+        raise
+    close_response(call, kwargs["response"], None)
+    return result
+
+
+async def _process_response_async(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    call = _response_call(kwargs)
+    if call is None:
+        return await wrapped(*args, **kwargs)
+    try:
+        result = await wrapped(*args, **kwargs)
+    except BaseException as error:
+        close_response(call, kwargs["response"], error)
+        raise
+    close_response(call, kwargs["response"], None)
+    return result

@@ -1,0 +1,73 @@
+"""Which TracerProvider our spans go to: the application's, whenever it appears, else a private one."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import Tracer as SdkTracer
+from opentelemetry.sdk.trace import TracerProvider
+
+from payi_otel.faults import faults
+from payi_otel.registry import registry
+from payi_otel.spans.processor import PayiSpanProcessor
+from payi_otel.spans.sampler import RecordingSampler
+from payi_otel.spans.semconv import SCOPE
+from payi_otel.version import VERSION
+
+logger = logging.getLogger("payi_otel")
+
+
+class TracerSource:
+    """Finds the tracer for each call and prepares a provider the first time it is seen.
+
+    We never set the global provider: an application that sets its own later would be refused. Until it does,
+    spans go to a private provider whose only processor is ours.
+    """
+
+    def __init__(self, provider: Any = None) -> None:
+        self._fixed = provider
+        self._private: TracerProvider | None = None
+        self._said_disabled = False
+
+    def tracer(self) -> tuple[trace.Tracer, bool]:
+        """The tracer to use now, and whether its spans belong in the application's traces."""
+        provider = self._fixed or trace.get_tracer_provider()
+        if isinstance(provider, TracerProvider) or self._fixed is not None:
+            return self._prepared(provider), True
+        if self._private is None:
+            self._private = TracerProvider(shutdown_on_exit=False)
+        return self._prepared(self._private), False
+
+    def _prepared(self, provider: Any) -> trace.Tracer:
+        tracer = registry.tracers.get(provider)
+        if tracer is None:
+            tracer = provider.get_tracer(SCOPE, VERSION)
+            if isinstance(tracer, SdkTracer):
+                if registry.processor is None:
+                    registry.processor = PayiSpanProcessor()
+                provider.add_span_processor(registry.processor)
+                tracer.sampler = RecordingSampler(tracer.sampler)
+            else:
+                self._say_disabled()
+            registry.tracers[provider] = tracer
+        return tracer
+
+    def _say_disabled(self) -> None:
+        if self._said_disabled:
+            return
+        self._said_disabled = True
+        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            logger.warning("payi_otel: OTEL_SDK_DISABLED=true is respected: no spans and no Pay-i events")
+        else:
+            logger.warning(
+                "payi_otel: %s gives no OpenTelemetry SDK tracer: no Pay-i events; use an SDK TracerProvider",
+                type(self._fixed or trace.get_tracer_provider()).__name__,
+            )
+
+    def adopt_global(self) -> None:
+        """Prepare the application's provider if it has appeared: its spans get use-case attributes."""
+        with faults.guard("spans.provider"):
+            self.tracer()

@@ -1,0 +1,217 @@
+"""Calls as spans: started when the request leaves, completed and ended when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from payi_otel.faults import faults
+from payi_otel.providers import catalog
+from payi_otel.providers.model import Exchange, Reading
+from payi_otel.providers.reading import read, read_batch_line
+from payi_otel.spans import semconv
+from payi_otel.spans.metrics import ClientMetrics
+from payi_otel.spans.writer import CallFacts, call_attributes, event_id_of, reading_attributes
+
+if TYPE_CHECKING:
+    from payi_otel.capture.call import Call
+    from payi_otel.capture.owners import Owners
+    from payi_otel.delivery.ledger import Ledger
+    from payi_otel.settings import Settings
+    from payi_otel.spans.provider import TracerSource
+    from payi_otel.tracking.context import TrackingContext
+
+# Not a request for inference: no span unless late usage turns up in the answer.
+_SILENT_SURFACES = frozenset({"responses.retrieve", "batch.create", "batch.retrieve", "batch.results"})
+
+
+class SpanRecorder:
+    """Implements `capture.call.Recorder` on OpenTelemetry."""
+
+    def __init__(
+        self,
+        source: TracerSource,
+        settings: Settings,
+        ledger: Ledger,
+        owners: Owners,
+        defer: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._source = source
+        self._settings = settings
+        self._ledger = ledger
+        self._owners = owners
+        self._defer = defer
+        self._metrics = ClientMetrics()
+
+    def defer(self, work: Callable[[], None]) -> None:
+        """Run `work` on the delivery thread."""
+        self._defer(work)
+
+    def started(self, call: Call) -> None:
+        """Start the call's span, in the trace of whatever span is current."""
+        if call.exchange.surface in _SILENT_SURFACES:
+            return
+        span = self._start(call.exchange, call.tracking, call.started_wall_ns)
+        call.record = span
+        _, in_users_traces = self._source.tracer()
+        if in_users_traces and span.is_recording():
+            # Spans of the SDK and of the HTTP library become children. A private span must not: the SDK would
+            # send its id to the vendor, and the application's backend would miss a parent.
+            call.context = trace.set_span_in_context(span)
+
+    def _start(
+        self, exchange: Exchange, tracking: TrackingContext, start_ns: int, parent: Span | None = None
+    ) -> Span:
+        tracer, _ = self._source.tracer()
+        attributes = call_attributes(exchange, tracking)
+        model = attributes.get(semconv.GEN_AI_REQUEST_MODEL, "")
+        return tracer.start_span(
+            f"{attributes[semconv.GEN_AI_OPERATION]} {model}".strip(),
+            context=trace.set_span_in_context(parent) if parent is not None else None,
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+            start_time=start_ns,
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+
+    def finished(self, call: Call) -> None:
+        """Write what the call cost and end its span."""
+        if call.unpriced:
+            self._end_unpriced(call)
+            return
+        surface = call.exchange.surface
+        if surface in {"batch.create", "batch.retrieve"}:
+            self._remember_batch(call)
+            return
+        if surface == "batch.results":
+            return
+        readings = self._read(call)
+        first = readings[0]
+        if surface == "responses.retrieve":
+            self._finish_late(call, readings)
+        elif first.pending:
+            self._remember(f"response:{first.response_id}", call.tracking)
+            self._end_unpriced(call)
+        else:
+            self._write(call, readings, call.tracking)
+
+    def _read(self, call: Call) -> tuple[Reading, ...]:
+        body = call.response_body()
+        failed = call.outcome in {"error", "cancelled"}
+        if failed and body is None:
+            return (Reading(units={}, usage_source="none"),)
+        if body is None and call.response_text is not None:
+            body = {"text": call.response_text}
+        complete = not call.exchange.is_stream or call.outcome == "ok"
+        readings = read(call.exchange, body, headers=call.headers, complete=complete)
+        if any(reading.usage_source == "estimated" for reading in readings):
+            # Estimates need the whole request; what was sent cannot have been changed by the caller since.
+            readings = read(call.exchange_as_sent(), body, headers=call.headers, complete=complete)
+        return readings
+
+    def _finish_late(self, call: Call, readings: tuple[Reading, ...]) -> None:
+        """A background response was asked for: billed when its usage is first known, to who started it."""
+        first = readings[0]
+        body = call.response_body() or {}
+        key = f"response:{first.response_id}"
+        owner = self._owners.find(key)
+        if first.pending or first.usage_source != "provider" or not (owner or body.get("background")):
+            return
+        if self._owners.first_time(key):
+            tracking = owner or call.tracking
+            call.record = self._start(call.exchange, tracking, call.started_wall_ns)
+            self._write(call, readings, tracking)
+
+    def _remember(self, key: str, tracking: TrackingContext) -> None:
+        self._owners.remember(key, tracking)
+        self._defer(lambda: self._owners.save(key))
+
+    def _remember_batch(self, call: Call) -> None:
+        body = call.body or {}
+        batch_id = body.get("id")
+        if not isinstance(batch_id, str):
+            return
+        key = f"batch:{batch_id}"
+        if call.exchange.surface == "batch.create":
+            self._remember(key, call.tracking)
+        owner = self._owners.find(key)
+        for name in ("output_file_id", "error_file_id"):
+            file_id = body.get(name)
+            if owner is not None and isinstance(file_id, str):
+                self._remember(f"batch:{file_id}", owner)
+
+    def batch_line(self, call: Call, line: Mapping[str, Any]) -> None:
+        """Bill one result of a batch, later: a results file may hold thousands."""
+        self._defer(lambda: self._write_batch_line(call, line))
+
+    def _write_batch_line(self, call: Call, line: Mapping[str, Any]) -> None:
+        with faults.guard("spans.batch_line"):
+            reading = read_batch_line(call.exchange, line)
+            if reading is None:
+                return
+            parts = call.exchange.path.strip("/").split("/")
+            batch = parts[-2] if len(parts) > 1 else ""
+            event_id = event_id_of(reading) if reading.response_id else f"{batch}:{line.get('custom_id')}"
+            if not self._owners.first_time(f"batch-result:{event_id}"):
+                return
+            tracking = self._owners.find(f"batch:{batch}") or call.tracking
+            exchange = replace(call.exchange, request={"model": reading.model} if reading.model else {})
+            span = self._start(exchange, tracking, call.started_wall_ns)
+            self._end(span, call, replace(reading, response_id=event_id), tracking, exchange)
+
+    def _write(self, call: Call, readings: tuple[Reading, ...], tracking: TrackingContext) -> None:
+        span: Span = call.record
+        for reading in readings[1:]:
+            exchange = replace(call.exchange, request={**call.exchange.request, "model": reading.model})
+            extra = self._start(exchange, tracking, call.started_wall_ns, parent=span)
+            self._end(
+                extra,
+                call,
+                replace(reading, response_id=reading.response_id or readings[0].response_id),
+                tracking,
+                exchange,
+            )
+        self._end(span, call, readings[0], tracking, call.exchange)
+
+    def _end(
+        self, span: Span, call: Call, reading: Reading, tracking: TrackingContext, exchange: Exchange
+    ) -> None:
+        settings = self._settings
+        content = settings.capture_content and tracking.log_prompt_and_response is not False
+        facts = CallFacts.of(call, exchange, with_content=content)
+        price = catalog.price_key(
+            exchange,
+            reading.model,
+            call.headers,
+            host_mappings=settings.host_mappings,
+            model_mappings=settings.model_mappings.get(exchange.sdk, ()),
+            price_as_category=tracking.price_as_category,
+            price_as_resource=tracking.price_as_resource,
+            resource_scope=tracking.resource_scope,
+            reading_scope=reading.resource_scope,
+        )
+        span.set_attributes(
+            reading_attributes(
+                facts, reading, price, with_content=content, keep_inline_data=settings.instrument_inline_data
+            )
+        )
+        if facts.failure is not None or (facts.status or 0) >= 400:
+            span.set_status(Status(StatusCode.ERROR, facts.failure))
+        self._ledger.saw(estimated=reading.usage_source == "estimated")
+        self._metrics.record(facts, reading)
+        self._end_span(span, call)
+
+    def _end_unpriced(self, call: Call) -> None:
+        span: Span | None = call.record
+        if span is not None:
+            span.set_attributes({semconv.UNPRICED: True, semconv.OUTCOME: call.outcome or "ok"})
+            self._end_span(span, call)
+
+    def _end_span(self, span: Span, call: Call) -> None:
+        elapsed_ns = (call.ended_ns or call.started_ns) - call.started_ns
+        span.end(end_time=call.started_wall_ns + elapsed_ns)
