@@ -75,6 +75,7 @@ class ScopeChange:
     proxy: bool | None = None
 
 
+_MAX_VERSION = 2**31 - 1
 _RENAMED = {"experience_name": "use_case_name", "experience_id": "use_case_id"}
 _NAMES = frozenset(field.name for field in fields(ScopeChange))
 
@@ -111,6 +112,14 @@ def read_arguments(function: str, arguments: Mapping[str, object]) -> ScopeChang
     )
 
 
+def parse_version(text: str) -> int | None:
+    """A use case version that came as text, None if it is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_VERSION))):
+        return None
+    version = int(text)
+    return version if 1 <= version <= _MAX_VERSION else None
+
+
 class _Check:
     """Reads one argument after the other; every error names the function, the argument and the value."""
 
@@ -138,12 +147,12 @@ class _Check:
             raise self._wrong(
                 "use_case_version", "an integer", "pass the number alone, as in use_case_version=2"
             )
-        if value < 1:
-            raise ValueError(
-                f"{self._function}(): use_case_version must be 1 or more, got {value}; "
-                "leave it out for the latest version"
-            )
-        return value
+        if 1 <= value <= _MAX_VERSION:
+            return value
+        raise ValueError(
+            f"{self._function}(): use_case_version must be from 1 to {_MAX_VERSION}, got {value}; "
+            "leave it out for the latest version"
+        )
 
     def limit_ids(self) -> tuple[str, ...] | None:
         value = self._values.get("limit_ids")

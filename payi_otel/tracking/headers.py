@@ -1,4 +1,4 @@
-"""Attribution as `xProxy-*` headers: made for one call, taken off before a vendor sees it, or for the proxy."""
+"""Attribution as `xProxy-*` headers: made for one call, taken off before a vendor, written for the proxy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from typing_extensions import Unpack
 
-from payi_otel.tracking.arguments import Properties, ScopeArguments, read_arguments
+from payi_otel.tracking.arguments import Properties, ScopeArguments, parse_version, read_arguments
 from payi_otel.tracking.context import TrackingContext
 from payi_otel.tracking.naming import valid_use_case_name
 
@@ -111,7 +111,7 @@ V = TypeVar("V")
 
 
 def split_headers(
-    headers: Mapping[str, V] | None, context: TrackingContext
+    headers: Mapping[str, V] | None, context: TrackingContext, *, proxied: bool = False
 ) -> tuple[dict[str, V], TrackingContext]:
     """Take the `xProxy-*` headers off a call, and say whose call it is after them.
 
@@ -120,7 +120,7 @@ def split_headers(
     headers win over those of `context`.
 
     No `xProxy-*` header remains: an unknown one is dropped and `xProxy-Forward-<name>` becomes `<name>`, so
-    that a vendor sees none; only where `context.proxy` is true these two stay, being meant for the proxy.
+    that a vendor sees none. With `proxied`, both stay as they are, being meant for the proxy.
 
     Never raises: an unreadable value is logged and ignored.
     """
@@ -134,7 +134,7 @@ def split_headers(
         elif lower in _KNOWN:
             if isinstance(value, (str, int)):
                 ours[lower] = str(value).strip()
-        elif context.proxy:
+        elif proxied:
             remaining[name] = value
         elif lower.startswith(_FORWARD):
             forwarded[name[len(_FORWARD) :]] = value
@@ -159,8 +159,11 @@ def _attributed(ours: dict[str, str], context: TrackingContext) -> TrackingConte
             changes[name] = properties
     if (text := ours.get(USE_CASE_VERSION.lower())) == "":
         changes["use_case_version"] = None
-    elif text and (version := _read_version(text)):
-        changes["use_case_version"] = version
+    elif text is not None:
+        if (version := parse_version(text)) is None:
+            logger.warning("ignored header %s: %r is no whole number of 1 or more", USE_CASE_VERSION, text)
+        else:
+            changes["use_case_version"] = version
     if (text := ours.get(LIMIT_IDS.lower())) is not None:
         changes["limit_ids"] = _decoded_list(text)
     if tags := ours.get(_REQUEST_TAGS):
@@ -187,17 +190,6 @@ def _fresh_use_case(changes: dict[str, Any], context: TrackingContext) -> dict[s
     if name != context.use_case_name:
         fresh["use_case_properties"] = MappingProxyType({})
     return {**fresh, **changes, "use_case_name": name}
-
-
-def _read_version(text: str) -> int | None:
-    try:
-        version = int(text)
-    except ValueError:
-        version = 0
-    if version >= 1:
-        return version
-    logger.warning("ignored header %s: %r is no whole number of 1 or more", USE_CASE_VERSION, text)
-    return None
 
 
 def _read_properties(header: str, text: str) -> Properties | None:
