@@ -1,0 +1,92 @@
+"""An endpoint is described once, by a method that returns its `Call`; these descriptors send it.
+
+On a resource of `Payi` the method blocks and returns the result; on one of `AsyncPayi` it returns a coroutine.
+Both keep the description's parameters and documentation.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from typing_extensions import Self
+
+from payi_otel.client.call import Call
+from payi_otel.client.pages import AsyncListing, Listing, Page
+from payi_otel.client.transport import AsyncSender, SyncSender
+
+P = ParamSpec("P")
+T = TypeVar("T")
+S = TypeVar("S", SyncSender, AsyncSender)
+
+
+class Resource(Generic[S]):
+    """A group of endpoints bound to a client's sender."""
+
+    __slots__ = ("sender",)
+
+    def __init__(self, sender: S) -> None:
+        self.sender = sender
+
+
+class endpoint(Generic[P, T]):
+    """Makes a description of one request callable."""
+
+    def __init__(self, describe: Callable[Concatenate[Any, P], Call[T]]) -> None:
+        self.describe = describe
+        self.__doc__ = describe.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: Any) -> Self: ...
+    @overload
+    def __get__(self, instance: Resource[SyncSender], owner: Any) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, instance: Resource[AsyncSender], owner: Any) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, instance: Resource[Any] | None, owner: Any) -> Any:
+        if instance is None:
+            return self
+
+        @_like(self.describe, instance)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return instance.sender.send(self.describe(instance, *args, **kwargs))
+
+        return method
+
+
+class pages(Generic[P, T]):
+    """Makes a description of a list request callable."""
+
+    def __init__(self, describe: Callable[Concatenate[Any, P], Listing[T]]) -> None:
+        self.describe = describe
+        self.__doc__ = describe.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: Any) -> Self: ...
+    @overload
+    def __get__(self, instance: Resource[SyncSender], owner: Any) -> Callable[P, Page[T]]: ...
+    @overload
+    def __get__(self, instance: Resource[AsyncSender], owner: Any) -> Callable[P, AsyncListing[T]]: ...
+    def __get__(self, instance: Resource[Any] | None, owner: Any) -> Any:
+        if instance is None:
+            return self
+
+        @_like(self.describe, instance)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            described = self.describe(instance, *args, **kwargs)
+            sender: SyncSender | AsyncSender = instance.sender
+            if isinstance(sender, AsyncSender):
+                return AsyncListing(described, sender)
+            return Page(sender.send(described.call), described.call, sender)
+
+        return method
+
+
+def _like(describe: Callable[..., Any], instance: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a bound method the name, documentation and signature of its description."""
+
+    def dress(method: Callable[..., Any]) -> Callable[..., Any]:
+        functools.update_wrapper(method, describe.__get__(instance))
+        return method
+
+    return dress
