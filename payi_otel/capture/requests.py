@@ -156,9 +156,11 @@ def _begin(
     given = options.headers
     headers = cast("Mapping[str, Any]", given if isinstance(given, Mapping) else {})
     context = current()
-    remaining, tracking = split_headers(headers, context) if _has_payi_header(headers) else (headers, context)
     base_url = str(client.base_url)
-    via_proxy = "/api/v1/proxy/" in base_url or (bool(tracking.proxy) and not _is_vendor(base_url))
+    via_proxy = "/api/v1/proxy/" in base_url or (bool(context.proxy) and not _is_vendor(base_url))
+    remaining, tracking = headers, context
+    if _has_payi_header(headers):
+        remaining, tracking = split_headers(headers, context, proxied=via_proxy)
     if via_proxy:
         remaining = {**remaining, **proxy_headers(tracking)}
     edits: dict[str, Any] = {} if remaining is headers else {"headers": remaining}
