@@ -42,7 +42,7 @@ class ScopeArguments(TypedDict, total=False):
     use_case_step: str | None
     use_case_properties: Mapping[str, PropertyValue] | None
     request_properties: Mapping[str, PropertyValue] | None
-    limit_ids: Iterable[str] | None
+    limit_ids: list[str] | tuple[str, ...] | Set[str] | None
     user_id: str | None
     account_name: str | None
     price_as_category: str | None
@@ -52,7 +52,7 @@ class ScopeArguments(TypedDict, total=False):
     proxy: bool | None
     experience_name: str | None
     experience_id: str | None
-    request_tags: str | Iterable[str] | None
+    request_tags: str | list[str] | tuple[str, ...] | Set[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def _without_legacy_names(function: str, arguments: Mapping[str, object]) -> dic
 
 
 def _warn_deprecated(message: str) -> None:
-    # From the caller's line: this function, the two readers above it and the public function are ours.
+    # On the caller's line: between it and here are the public function and the two readers.
     warnings.warn(f"payi_otel: {message}", DeprecationWarning, stacklevel=5)
 
 

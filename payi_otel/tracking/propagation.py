@@ -13,7 +13,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from typing_extensions import ParamSpec
 
-from payi_otel.tracking.arguments import ScopeArguments, parse_version
+from payi_otel.tracking.arguments import parse_version, read_arguments
 from payi_otel.tracking.calls import tracked
 from payi_otel.tracking.context import Attachment, TrackingContext, captured, current
 from payi_otel.tracking.scopes import TrackScope
@@ -180,7 +180,7 @@ def extract_baggage(headers: Mapping[str, str], allow: Iterable[str]) -> TrackSc
             facts[name] = value
     if "use_case_version" in facts:
         facts["use_case_version"] = parse_version(facts["use_case_version"])
-    return TrackScope("extract_baggage", cast("ScopeArguments", facts))
+    return TrackScope(read_arguments("extract_baggage", facts))
 
 
 def _allowed(allow: Iterable[str]) -> tuple[str, ...]:

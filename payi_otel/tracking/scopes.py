@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast, overload
 
 from typing_extensions import TypedDict, Unpack
 
-from payi_otel.tracking.arguments import ScopeArguments, read_arguments
+from payi_otel.tracking.arguments import ScopeArguments, ScopeChange, read_arguments
 from payi_otel.tracking.calls import tracked
 from payi_otel.tracking.context import (
     TrackingContext,
@@ -66,8 +66,8 @@ class TrackScope:
 
     __slots__ = ("_change",)
 
-    def __init__(self, function: str, arguments: ScopeArguments) -> None:
-        self._change = read_arguments(function, arguments)
+    def __init__(self, change: ScopeChange) -> None:
+        self._change = change
 
     def __enter__(self) -> TrackingContext:
         tracking = apply_change(current(), self._change)
@@ -96,7 +96,7 @@ def track_context(**arguments: Unpack[ScopeArguments]) -> TrackScope:
         ...     scope.user_id  # and call the model here
         'jane'
     """
-    return TrackScope("track_context", arguments)
+    return TrackScope(read_arguments("track_context", arguments))
 
 
 @overload
