@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -157,9 +157,10 @@ def _float(value: Any) -> float:
 def _datetime(value: Any) -> datetime:
     try:
         # Python 3.10 reads neither "Z" nor seven fractional digits, and .NET writes both.
-        return datetime.fromisoformat(_python_iso(_expect(value, str)))
+        read = datetime.fromisoformat(_python_iso(_expect(value, str)))
     except ValueError:
         raise _Misfit from None
+    return read if read.tzinfo else read.replace(tzinfo=timezone.utc)
 
 
 def _python_iso(text: str) -> str:
