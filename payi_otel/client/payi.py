@@ -7,7 +7,6 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any, Generic, Literal
 
@@ -26,6 +25,7 @@ from payi_otel.client.resources.requests import Requests
 from payi_otel.client.resources.use_cases import UseCases
 from payi_otel.client.transport import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, AsyncSender, Config, SyncSender
 from payi_otel.client.urls import resolve_base_url
+from payi_otel.version import VERSION
 
 
 class _Client(Generic[S]):
@@ -217,7 +217,7 @@ def _config(
         base_url=resolve_base_url(base_url),
         timeout=timeout,
         max_retries=_max_retries(max_retries),
-        headers={"User-Agent": _user_agent(), **_custom_headers(), **(default_headers or {})},
+        headers={**_own_headers(), **(default_headers or {})},
         query=default_query or {},
     )
 
@@ -240,8 +240,9 @@ def _max_retries(value: int) -> int:
     return value
 
 
-def _custom_headers() -> dict[str, str]:
-    headers: dict[str, str] = {}
+def _own_headers() -> dict[str, str]:
+    """Who we are, and the headers of PAYI_CUSTOM_HEADERS."""
+    headers = {"User-Agent": f"payi-otel/{VERSION} python/{platform.python_version()}"}
     for line in os.environ.get("PAYI_CUSTOM_HEADERS", "").splitlines():
         if not line.strip():
             continue
@@ -251,11 +252,3 @@ def _custom_headers() -> dict[str, str]:
             raise InvalidArgumentError("PAYI_CUSTOM_HEADERS: has a line without 'Name: value'; correct it")
         headers[name.strip()] = value.strip()
     return headers
-
-
-def _user_agent() -> str:
-    try:
-        package = version("payi-otel")
-    except PackageNotFoundError:
-        package = "unknown"
-    return f"payi-otel/{package} python/{platform.python_version()}"
