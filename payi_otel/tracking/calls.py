@@ -72,8 +72,7 @@ def _run_coroutine(
     tracking: TrackingContext | None, function: Callable[..., Any], args: Any, kwargs: Any
 ) -> Coroutine[Any, Any, Any]:
     async def run() -> Any:
-        with Attachment(tracking):
-            return await function(*args, **kwargs)
+        return await _Awaited(Attachment(tracking), function(*args, **kwargs))
 
     return _named_as(function, run())
 
@@ -81,13 +80,13 @@ def _run_coroutine(
 def _run_generator(
     tracking: TrackingContext | None, function: Callable[..., Any], args: Any, kwargs: Any
 ) -> Generator[Any, Any, Any]:
-    return _named_as(function, _generator_steps(Attachment(tracking), function(*args, **kwargs)))
+    return _named_as(function, _steps(Attachment(tracking), function(*args, **kwargs)))
 
 
 def _run_async_generator(
     tracking: TrackingContext | None, function: Callable[..., Any], args: Any, kwargs: Any
 ) -> AsyncGenerator[Any, Any]:
-    return _named_as(function, _async_generator_steps(Attachment(tracking), function(*args, **kwargs)))
+    return _named_as(function, _async_steps(Attachment(tracking), function(*args, **kwargs)))
 
 
 G = TypeVar("G")
@@ -101,11 +100,12 @@ def _named_as(function: Callable[..., Any], running: G) -> G:
     return running
 
 
-# In both drivers whatever the consumer does at a `yield` (send, throw, close) is sent to or thrown into the
-# inner generator, GeneratorExit included: the inner one then decides what close() does, as without us.
+# Whatever the consumer does at a `yield` (send, throw, close) is sent to or thrown into the inner generator,
+# GeneratorExit included: the inner one then decides what close() does, as without us.
 
 
-def _generator_steps(attachment: Attachment, inner: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+def _steps(attachment: Attachment, inner: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """`yield from inner`, attached only while `inner` runs."""
     step: Callable[[], Any] = functools.partial(inner.send, None)
     try:
         while True:
@@ -123,15 +123,25 @@ def _generator_steps(attachment: Attachment, inner: Generator[Any, Any, Any]) ->
         del step
 
 
-async def _async_generator_steps(
-    attachment: Attachment, inner: AsyncGenerator[Any, Any]
-) -> AsyncGenerator[Any, Any]:
+class _Awaited:
+    """`await awaitable`, attached only while it runs: a coroutine that waits may be closed from anywhere."""
+
+    __slots__ = ("_attachment", "_awaitable")
+
+    def __init__(self, attachment: Attachment, awaitable: Any) -> None:
+        self._attachment = attachment
+        self._awaitable = awaitable
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return _steps(self._attachment, self._awaitable.__await__())
+
+
+async def _async_steps(attachment: Attachment, inner: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
     step: Callable[[], Any] = functools.partial(_first_step, inner)
     try:
         while True:
             try:
-                with attachment:
-                    item = await step()
+                item = await _Awaited(attachment, step())
             except StopAsyncIteration:
                 return
             try:

@@ -20,6 +20,7 @@ def clean_tracking(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         record.getMessage()
         for when in ("setup", "call")
         for record in caplog.get_records(when)
-        if record.name.startswith("opentelemetry") or (record.name == "asyncio" and record.levelno >= logging.ERROR)
+        if record.name.startswith("opentelemetry")
+        or (record.name == "asyncio" and record.levelno >= logging.ERROR)
     ]
     assert complaints == []

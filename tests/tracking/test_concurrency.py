@@ -56,7 +56,11 @@ async def test_d14_task_groups_keep_their_own_scope() -> None:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.lists(st.sampled_from(["sleep", "enter", "leave", "spawn"]), max_size=8), min_size=2, max_size=4))
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["sleep", "enter", "leave", "spawn"]), max_size=8), min_size=2, max_size=4
+    )
+)
 def test_d14_any_interleaving_of_tasks_keeps_scopes_apart(programs: list[list[str]]) -> None:
     async def run(label: str, program: list[str]) -> None:
         scopes: list[Any] = []

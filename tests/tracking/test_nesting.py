@@ -74,7 +74,12 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         "other name, id left to Pay-i",
-        {"use_case_name": "inner", "use_case_id": "", "use_case_step": "s", "use_case_properties": {"k": "v"}},
+        {
+            "use_case_name": "inner",
+            "use_case_id": "",
+            "use_case_step": "s",
+            "use_case_properties": {"k": "v"},
+        },
         {**NO_USE_CASE, "use_case_name": "inner", "use_case_step": "s", "use_case_properties": {"k": "v"}},
     ),
     (
@@ -177,7 +182,9 @@ trees = st.recursive(
 def test_random_nesting_trees_follow_the_model(tree: tuple[dict[str, Any], list[Any]]) -> None:
     made_up: dict[Any, str | None] = {}
 
-    def visit(node: tuple[dict[str, Any], list[Any]], path: list[dict[str, Any]], place: tuple[int, ...]) -> None:
+    def visit(
+        node: tuple[dict[str, Any], list[Any]], path: list[dict[str, Any]], place: tuple[int, ...]
+    ) -> None:
         arguments, children = node
         path = [*path, arguments]
         with track_context(**arguments) as tracking:
@@ -241,10 +248,18 @@ def test_process_defaults_are_the_outermost_scope_of_every_thread() -> None:
         ({"use_case_version": "2"}, TypeError, "use_case_version must be an integer, got str '2'"),
         ({"use_case_version": True}, TypeError, "use_case_version must be an integer, got bool True"),
         ({"use_case_version": 0}, ValueError, "use_case_version must be from 1 to 2147483647, got 0"),
-        ({"limit_ids": "abc"}, TypeError, "limit_ids must be a list of strings, got str 'abc'; pass limit_ids="),
+        (
+            {"limit_ids": "abc"},
+            TypeError,
+            "limit_ids must be a list of strings, got str 'abc'; pass limit_ids=",
+        ),
         ({"limit_ids": [1]}, TypeError, "limit_ids must be a list of strings"),
         ({"request_properties": "a"}, TypeError, "request_properties must be a mapping"),
-        ({"request_properties": {"a": [1]}}, TypeError, r"request_properties\['a'\] must be a string.*got list \[1\]"),
+        (
+            {"request_properties": {"a": [1]}},
+            TypeError,
+            r"request_properties\['a'\] must be a string.*got list \[1\]",
+        ),
         ({"request_properties": {"": "a"}}, TypeError, "request_properties has the key ''"),
         ({"use_case_properties": {3: "a"}}, TypeError, "use_case_properties has the key 3"),
         ({"proxy": 1}, TypeError, "proxy must be True, False or None, got int 1"),

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from payi_otel.tracking.arguments import ScopeChange, read_arguments
 from payi_otel.tracking.context import EMPTY, current
 from payi_otel.tracking.scopes import get_context, track, track_context
 
@@ -107,10 +108,8 @@ def test_d9_fastapi_sees_the_parameters_of_a_tracked_endpoint() -> None:
 
 
 def test_d10_any_keyword_reaches_the_function() -> None:
-    names = (
-        "user_id account_name limit_ids use_case_name use_case_id use_case_version proxy func self function wrapped "
-        "instance args kwargs tracking request_properties use_case_properties log_prompt_and_response"
-    ).split()
+    scope = inspect.signature(read_arguments).parameters.keys() | ScopeChange.__annotations__.keys()
+    names = [*scope, "self", "cls", "func", "wrapped", "wrapper", "instance", "args", "kwargs", "tracking"]
     given = {name: object() for name in names}
 
     @track(use_case_name="u", user_id="tracked")
@@ -133,7 +132,9 @@ def test_d10_any_keyword_reaches_the_function() -> None:
 
 
 def test_wrong_call_fails_at_the_call_as_without_track() -> None:
-    with pytest.raises(TypeError, match=r"module_generator\(\) missing 1 required positional argument: 'count'"):
+    with pytest.raises(
+        TypeError, match=r"module_generator\(\) missing 1 required positional argument: 'count'"
+    ):
         module_generator()  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"module_function\(\) got an unexpected keyword argument 'nope'"):
         module_function("x", nope=1)  # type: ignore[call-arg]
@@ -236,7 +237,9 @@ def test_tracked_functions_pickle_and_copy_as_functions_do() -> None:
 def test_classes_and_values_are_refused_with_the_way_out() -> None:
     with pytest.raises(TypeError, match=r"Service is a class; decorate the methods"):
         track(use_case_name="u")(Service)
-    with pytest.raises(TypeError, match=r"cannot track 'my_use_case', which is not callable; write @track or"):
+    with pytest.raises(
+        TypeError, match=r"cannot track 'my_use_case', which is not callable; write @track or"
+    ):
         track("my_use_case")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match=r"track\(\): user_id must be a string, got int 1"):
         track(user_id=1)  # type: ignore[call-overload]
