@@ -44,14 +44,7 @@ class endpoint(Generic[P, T]):
     @overload
     def __get__(self, instance: Resource[AsyncSender], owner: Any) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: Any) -> Any:
-        if instance is None:
-            return self
-
-        @_like(self.describe, instance)
-        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return instance.sender.send(self.describe(instance, *args, **kwargs))
-
-        return method
+        return self if instance is None else _bound(self.describe, instance, instance.sender.send)
 
 
 class pages(Generic[P, T]):
@@ -68,25 +61,19 @@ class pages(Generic[P, T]):
     @overload
     def __get__(self, instance: Resource[AsyncSender], owner: Any) -> Callable[P, AsyncListing[T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: Any) -> Any:
-        if instance is None:
-            return self
-
-        @_like(self.describe, instance)
-        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
-            described = self.describe(instance, *args, **kwargs)
-            sender: SyncSender | AsyncSender = instance.sender
-            if isinstance(sender, AsyncSender):
-                return AsyncListing(described, sender)
-            return Page(sender.send(described.call), described.call, sender)
-
-        return method
+        return self if instance is None else _bound(self.describe, instance, _first_page(instance.sender))
 
 
-def _like(describe: Callable[..., Any], instance: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a bound method the name, documentation and signature of its description."""
+def _bound(describe: Callable[..., Any], instance: Any, send: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Describe, then send; with the name, documentation and signature of the description."""
 
-    def dress(method: Callable[..., Any]) -> Callable[..., Any]:
-        functools.update_wrapper(method, describe.__get__(instance))
-        return method
+    def method(*args: Any, **kwargs: Any) -> Any:
+        return send(describe(instance, *args, **kwargs))
 
-    return dress
+    return functools.update_wrapper(method, describe.__get__(instance))
+
+
+def _first_page(sender: SyncSender | AsyncSender) -> Callable[[Listing[Any]], Any]:
+    if isinstance(sender, AsyncSender):
+        return lambda described: AsyncListing(described, sender)
+    return lambda described: Page(sender.send(described.call), described.call, sender)

@@ -66,7 +66,8 @@ def test_every_method_of_the_client_is_in_the_table(client: Payi) -> None:
 
 
 def methods(owner: Any, prefix: str = "") -> Iterator[str]:
-    for name, member in inspect.getmembers_static(type(owner)):
+    for name in dir(type(owner)):
+        member = inspect.getattr_static(type(owner), name)
         if isinstance(member, (endpoint, pages)):
             yield prefix + name
         elif isinstance(member, property) and not name.startswith("_"):

@@ -67,9 +67,9 @@ class UseCaseProperties(Resource[S]):
             )
         if properties is None:
             properties = {params.text("property_name", property_name): value}
-        body = {"properties": params.property_values("properties", properties)}
-        target = instance_path(use_case_id, use_case_name, "/properties")
-        return Call("PUT", target, one(UseCase), repeatable=True, body=body, options=options)
+        return UseCaseProperties[Any].update.describe(
+            self, use_case_id, properties=properties, use_case_name=use_case_name, **options
+        )
 
 
 class UseCaseKpis(Resource[S]):
