@@ -10,7 +10,6 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ from payi_otel.tracking.scopes import track, track_context
 
 
 @track(limit_ids=["common"])
-async def call(name: str, together: asyncio.Barrier | None = None) -> tuple[str | None, tuple[str, ...]]:
+async def call(name: str) -> tuple[str | None, tuple[str, ...]]:
     with track_context(use_case_name=name, limit_ids=[name]):
         for _ in range(3):
             await asyncio.sleep(0)
@@ -155,8 +154,7 @@ def test_executor_tasks_are_outside_of_every_scope_unless_asked_for() -> None:
         assert pool.submit(lambda: current().user_id).result() is None
 
 
-@pytest.mark.parametrize("backend", ["asyncio"])
-async def test_d14_concurrent_streams_of_one_decorated_function(backend: str) -> None:
+async def test_d14_concurrent_streams_of_one_decorated_function() -> None:
     @track(use_case_name="stream")
     async def stream(user: str) -> Any:
         for _ in range(3):
