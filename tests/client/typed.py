@@ -26,9 +26,7 @@ def blocking(client: Payi) -> None:
 
 
 async def awaited(client: AsyncPayi) -> None:
-    creating = client.use_cases.create("u")
-    assert_type(creating, Coroutine[Any, Any, UseCase])
-    assert_type(await creating, UseCase)
+    await assert_type(client.use_cases.create("u"), Coroutine[Any, Any, UseCase])
     kpi = await client.use_cases.definitions.kpis.create(
         "u", name="k", description="d", kpi_type="boolean", goal=0.5
     )
