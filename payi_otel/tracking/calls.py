@@ -12,10 +12,10 @@ import wrapt
 
 from payi_otel.tracking.context import Attachment, TrackingContext
 
-F = TypeVar("F", bound="Callable[..., Any]")
+T = TypeVar("T")
 
 
-def tracked(function: F, tracking: Callable[[], TrackingContext | None]) -> F:
+def tracked(function: T, tracking: Callable[[], TrackingContext | None]) -> T:
     """`function`, each call of which runs in the context that `tracking()` gives when it is called.
 
     Raises TypeError for a class or for what cannot be called.
@@ -89,10 +89,7 @@ def _run_async_generator(
     return _named_as(function, _async_steps(Attachment(tracking), function(*args, **kwargs)))
 
 
-G = TypeVar("G")
-
-
-def _named_as(function: Callable[..., Any], running: G) -> G:
+def _named_as(function: Callable[..., Any], running: T) -> T:
     """Give what runs for `function` its name: it is what task lists, warnings and profilers show."""
     vars_of: Any = running
     vars_of.__name__ = getattr(function, "__name__", vars_of.__name__)

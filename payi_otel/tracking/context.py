@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from opentelemetry.context import Context, attach, create_key, get_current, get_value, set_value
+from opentelemetry.context import Context, attach, create_key, get_value, set_value
 from opentelemetry.util.types import AttributeValue
 from typing_extensions import Unpack
 
@@ -201,11 +201,6 @@ def captured(context: Context | None = None) -> TrackingContext | None:
     return node.tracking if node is not None else None
 
 
-def with_tracking(tracking: TrackingContext, context: Context | None = None) -> Context:
-    """An OpenTelemetry context that carries `tracking`, made from `context` (default: the current one)."""
-    return set_value(_KEY, _Node(None, tracking, _node(context)), context)
-
-
 # Scopes are left by putting the outer one back, never with the token of `attach`: a token only works in the
 # task that made it and OpenTelemetry logs an error elsewhere, while generators are finalized wherever the
 # collector runs.
@@ -236,15 +231,15 @@ def leave_scope(owner: object) -> None:
 class Attachment:
     """Puts a tracking context in place for stretches of execution, such as each step of a generator.
 
-    Used with `with` around each stretch, by one thread or task at a time. Scopes that are still open when a
-    stretch ends are put aside and are there again in the next one; around the stretches nothing is changed.
-    `tracking` None hides whatever scope is open.
+    Used with `with` around code that runs without a pause. Scopes that are still open when a stretch ends are
+    put aside and are there again in the next one; around the stretches nothing is changed. `tracking` None
+    hides whatever scope is open.
     """
 
     __slots__ = ("_before", "_inside")
 
     def __init__(self, tracking: TrackingContext | None) -> None:
-        self._inside = _Node(self, tracking)
+        self._inside: _Node | None = _Node(None, tracking)
         self._before: _Node | None = None
 
     def __enter__(self) -> None:
@@ -252,8 +247,5 @@ class Attachment:
         attach(set_value(_KEY, self._inside))
 
     def __exit__(self, *_: object) -> None:
-        now = _node()
-        if now is None or all(node.owner is not self for node in _chain(now)):
-            return
-        self._inside = now
-        attach(set_value(_KEY, self._before, get_current()))
+        self._inside = _node()
+        attach(set_value(_KEY, self._before))

@@ -18,6 +18,8 @@ from payi_otel.tracking.context import (
 )
 
 F = TypeVar("F", bound="Callable[..., Any]")
+# Also a classmethod or staticmethod object, which is not callable to a type checker.
+D = TypeVar("D")
 
 
 class PayiContext(TypedDict, total=False):
@@ -104,10 +106,10 @@ def track(function: F, /) -> F: ...
 
 
 @overload
-def track(**arguments: Unpack[ScopeArguments]) -> Callable[[F], F]: ...
+def track(**arguments: Unpack[ScopeArguments]) -> Callable[[D], D]: ...
 
 
-def track(function: F | None = None, /, **arguments: Unpack[ScopeArguments]) -> F | Callable[[F], F]:
+def track(function: Any = None, /, **arguments: Unpack[ScopeArguments]) -> Any:
     """Attribute the calls a function makes; for the arguments see `ScopeArguments`.
 
     For functions, coroutine functions, generators, async generators and methods of all kinds, above or below
@@ -127,7 +129,7 @@ def track(function: F | None = None, /, **arguments: Unpack[ScopeArguments]) -> 
     """
     change = read_arguments("track", arguments)
 
-    def decorate(target: F) -> F:
+    def decorate(target: D) -> D:
         return tracked(target, lambda: apply_change(current(), change))
 
     return decorate if function is None else decorate(function)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from opentelemetry import context as otel
 
-from payi_otel.tracking.context import EMPTY, captured, current, nest, set_process_defaults, with_tracking
+from payi_otel.tracking.context import EMPTY, captured, current, nest, set_process_defaults
 from payi_otel.tracking.scopes import TrackScope, get_context, track_context
 
 
@@ -80,11 +80,11 @@ def test_scope_leaves_the_rest_of_the_opentelemetry_context_alone() -> None:
     otel.attach(otel.Context())
 
 
-def test_with_tracking_makes_a_context_without_entering_it() -> None:
-    tracking = nest(EMPTY, user_id="a")
-    context = with_tracking(tracking)
+def test_current_reads_any_opentelemetry_context() -> None:
+    with track_context(user_id="a") as tracking:
+        context = otel.get_current()
     assert current() is EMPTY
-    assert current(context) is tracking
+    assert current(context) is captured(context) is tracking
     assert captured(otel.Context()) is None
 
 
