@@ -16,7 +16,7 @@ from payi_otel.client import (
     payi_azure_openai_url,
     payi_openai_url,
 )
-from tests.client.endpoints import LIMIT_RESPONSE
+from tests.client.cases import LIMIT_RESPONSE
 from tests.client.scripted import Answer, ScriptedServer
 
 GOOD = Answer(LIMIT_RESPONSE)

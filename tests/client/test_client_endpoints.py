@@ -10,8 +10,9 @@ import pytest
 
 from payi_otel.client import AsyncPayi, Payi
 from payi_otel.client.endpoint import Resource, endpoint, pages
+from tests.client.cases import Case
 from tests.client.conftest import KEY
-from tests.client.endpoints import CASES, Case
+from tests.client.endpoints import CASES
 from tests.client.scripted import Answer, ScriptedServer
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

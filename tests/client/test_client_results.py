@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from payi_otel.client.results import IngestResponse, KpiScore, Limit, ResourceVersion, UseCase, XproxyResult
-from tests.client.endpoints import LIMIT, VERSION
+from tests.client.cases import LIMIT, VERSION
 
 
 def test_nested_values_are_typed() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from payi_otel.client import APIConnectionError, AsyncPayi, InternalServerError, Payi, RateLimitError
 from payi_otel.client.retry import delay_s, retry_status
-from tests.client.endpoints import LIMIT_RESPONSE
+from tests.client.cases import LIMIT_RESPONSE
 from tests.client.scripted import Answer, ScriptedServer
 
 SOON = {"retry-after-ms": "1"}
