@@ -17,10 +17,18 @@ def resolve_base_url(base_url: str | None = None) -> str:
     """
     source, value = ("base_url", base_url) if base_url else ("PAYI_BASE_URL", os.environ.get("PAYI_BASE_URL"))
     value = (value or "").strip() or DEFAULT_BASE_URL
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+    if not _usable(value):
         raise InvalidArgumentError(f"{source}={value!r}: give an http(s) URL such as {DEFAULT_BASE_URL}")
     return value.rstrip("/")
+
+
+def _usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and has_host and not (parts.query or parts.fragment)
 
 
 def payi_openai_url(payi_base_url: str | None = None) -> str:
