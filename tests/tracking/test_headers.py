@@ -96,6 +96,7 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"price_as_resource": "r", "resource_scope": None},
     ),
     ("logging", {"xProxy-Logging-Disable": "True"}, {"log_prompt_and_response": False}),
+    ("D.57: logging not disabled", {"xProxy-Logging-Disable": "False"}, {}),
     ("logging by presence", {"xProxy-Logging-Disable": ""}, {"log_prompt_and_response": False}),
     (
         "the context's name, no id",
