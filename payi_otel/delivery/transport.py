@@ -1,0 +1,84 @@
+"""HTTP to Pay-i: one client per process, no redirects, invisible to HTTP instrumentations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from payi_otel.delivery.answers import Answer
+from payi_otel.delivery.config import DeliveryConfig
+from payi_otel.version import VERSION
+
+if TYPE_CHECKING:
+    import httpx2
+
+UPSERT_PATH = "/api/v1/ingest/bulk-upsert"
+BULK_PATH = "/api/v1/ingest/bulk"
+
+
+class Transport:
+    """Sends requests and returns answers; never raises for what the network or the server does.
+
+    Used by one thread at a time.
+    """
+
+    def __init__(self, config: DeliveryConfig) -> None:
+        self.api_key = config.api_key
+        self._config = config
+        self._client: httpx2.Client | None = None
+        self._client_pid = 0
+        self._bulk_path = UPSERT_PATH
+
+    def post_events(self, payloads: Sequence[bytes], timeout_s: float) -> Answer:
+        """Send events, each a JSON object, in one request."""
+        content = b"[" + b",".join(payloads) + b"]"
+        answer = self.request("POST", self._bulk_path, content, timeout_s)
+        if self._bulk_path == UPSERT_PATH and answer.status in {404, 405} and answer.code is None:
+            answer = self.request("POST", BULK_PATH, content, timeout_s)
+            if answer.status is not None and answer.status not in {404, 405}:
+                self._bulk_path = BULK_PATH
+        return answer
+
+    def request(self, method: str, path: str, content: bytes | None, timeout_s: float) -> Answer:
+        """One request; `path` is already percent-encoded. `timeout_s` bounds each step of it."""
+        import httpx2
+
+        headers = {"xProxy-api-key": self.api_key or ""}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            with suppress_instrumentation():
+                response = self._open().request(
+                    method, path, content=content, headers=headers, timeout=timeout_s
+                )
+        except httpx2.TimeoutException as error:
+            # No connection in time says nothing about the content; no answer in time may.
+            timed_out = not isinstance(error, (httpx2.ConnectTimeout, httpx2.PoolTimeout))
+            return Answer(None, error=type(error).__name__, timed_out=timed_out)
+        except Exception as error:
+            # Beside the network's errors: an unusable key, certificate file or proxy setting. Its message may
+            # quote the key, so only the type goes on.
+            return Answer(None, error=type(error).__name__)
+        return Answer(response.status_code, response.content, response.headers)
+
+    def _open(self) -> httpx2.Client:
+        import httpx2
+
+        # After a fork the parent's sockets must be neither used nor closed here: they are only forgotten.
+        if self._client is None or self._client_pid != os.getpid():
+            self._client = httpx2.Client(
+                base_url=self._config.base_url,
+                headers={"User-Agent": f"payi-otel/{VERSION}", **self._config.headers},
+                follow_redirects=False,
+            )
+            self._client_pid = os.getpid()
+        return self._client
+
+    def close(self) -> None:
+        """Close idle connections; the next request opens new ones."""
+        if self._client is not None and self._client_pid == os.getpid():
+            self._client.close()
+        self._client = None

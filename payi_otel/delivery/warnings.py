@@ -1,0 +1,28 @@
+"""Warnings about delivery: at most one a minute of each kind, with counts and reasons, never with content."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+
+logger = logging.getLogger("payi_otel.delivery")
+
+WINDOW_S = 60.0
+
+
+class WarningLog:
+    """Logs the first warning of a kind at once and further ones summed up, once a minute."""
+
+    def __init__(self) -> None:
+        self._held_back: Counter[str] = Counter()
+        self._last_s: dict[str, float] = {}
+
+    def warn(self, kind: str, text: str, count: int = 1) -> None:
+        """Warn about `count` cases of `kind`; `text` tells the latest one."""
+        self._held_back[kind] += count
+        now = time.monotonic()
+        last = self._last_s.get(kind)
+        if last is None or now - last >= WINDOW_S:
+            self._last_s[kind] = now
+            logger.warning("payi_otel: %s: %d since the last report; %s", kind, self._held_back.pop(kind), text)
