@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from payi_otel.tracking.context import current
 from payi_otel.tracking.scopes import track
 
-
 Plan = list[str]
 
 
