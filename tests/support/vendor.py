@@ -16,9 +16,10 @@ import json
 import socket
 import struct
 import threading
+import zlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
@@ -49,7 +50,8 @@ class Reply:
     """One answer. `chunks` are network writes of a chunked body; a single `body` is sent with its length.
 
     `pause_s` waits before each chunk but the first; `cut_after` sends that many chunks and then ends the
-    connection, by closing it (`cut="close"`) or with a TCP reset (`cut="reset"`).
+    connection, by closing it (`cut="close"`) or with a TCP reset (`cut="reset"`); `stall_after` sends that many
+    and then nothing more until the vendor stops, and `hang` does not even begin to answer.
     """
 
     status: int = 200
@@ -59,6 +61,7 @@ class Reply:
     pause_s: float = 0.0
     cut_after: int | None = None
     cut: Literal["close", "reset"] = "close"
+    stall_after: int | None = None
     hang: bool = False
 
     @classmethod
@@ -74,22 +77,17 @@ class Reply:
     def rechunked(self, size: int) -> Reply:
         """The same bytes in network chunks of `size` bytes, wherever that cuts lines and characters."""
         data = self.body if self.chunks is None else b"".join(self.chunks)
-        return self._replace(body=b"", chunks=tuple(data[i : i + size] for i in range(0, len(data), size)))
+        return replace(self, body=b"", chunks=tuple(data[i : i + size] for i in range(0, len(data), size)))
 
     def gzipped(self) -> Reply:
         """The same bytes with `content-encoding: gzip`; each chunk is flushed so that it can be read at once."""
         headers = {**self.headers, "content-encoding": "gzip"}
         if self.chunks is None:
-            return self._replace(headers=headers, body=gzip.compress(self.body))
-        return self._replace(headers=headers, chunks=tuple(_gzip_chunks(self.chunks)))
-
-    def _replace(self, **changes: Any) -> Reply:
-        return Reply(**{**{name: getattr(self, name) for name in self.__dataclass_fields__}, **changes})
+            return replace(self, headers=headers, body=gzip.compress(self.body))
+        return replace(self, headers=headers, chunks=tuple(_gzip_chunks(self.chunks)))
 
 
 def _gzip_chunks(chunks: Sequence[bytes]) -> Generator[bytes, None, None]:
-    import zlib
-
     packer = zlib.compressobj(wbits=31)
     for chunk in chunks:
         yield packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH)
@@ -118,6 +116,10 @@ class Vendor:
     def hold(self) -> None:
         """Wait as a hanging vendor does, until the server ends."""
         self._released.wait(60)
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two chunks, shorter when the server ends."""
+        self._released.wait(seconds)
 
     def release(self) -> None:
         """Let every hanging answer go."""
@@ -175,8 +177,12 @@ class _Handler(BaseHTTPRequestHandler):
             if index == reply.cut_after:
                 self._cut(reply.cut)
                 return
+            if index == reply.stall_after:
+                vendor.hold()
+                self.close_connection = True
+                return
             if index and reply.pause_s:
-                vendor._released.wait(reply.pause_s)
+                vendor.pause(reply.pause_s)
             if chunk:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         self.wfile.write(b"0\r\n\r\n")

@@ -1,0 +1,91 @@
+"""Each scenario bare and instrumented: the caller sees the same, the vendor gets the same, the event is right."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import payi_otel
+from tests.support.ingest_sink import running_sink
+from tests.transparency import (  # noqa: F401  (importing registers the scenarios)
+    scenarios_anthropic,
+    scenarios_anthropic_async,
+    scenarios_openai,
+    scenarios_openai_async,
+    scenarios_openai_streams,
+)
+from tests.transparency.world import REGISTRY, Scenario, look, requests_told_apart
+
+APPLICABLE = {name: chosen for name, chosen in REGISTRY.items() if chosen.needs()}
+
+
+def told(spans: tuple[ReadableSpan, ...]) -> list[tuple[str, str]]:
+    """(outcome, usage source) of every call span, in the order of their starts."""
+    ours = [span for span in spans if span.attributes and "payi.outcome" in span.attributes]
+    ours.sort(key=lambda span: span.start_time or 0)
+    return [
+        (str(s.attributes["payi.outcome"]), str(s.attributes["payi.usage_source"]))
+        for s in ours
+        if s.attributes
+    ]
+
+
+def agrees(got: list[tuple[str, str]], chosen: Scenario) -> bool:
+    return len(got) == len(chosen.expected) and all(
+        re.fullmatch(pattern, value)
+        for pair, wanted in zip(got, chosen.expected, strict=True)
+        for value, pattern in zip(pair, wanted, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", APPLICABLE)
+def test_the_caller_sees_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = APPLICABLE[name]
+    monkeypatch.setenv("PAYI_OUTBOX_DIR", str(tmp_path))
+    bare = look(chosen)
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with running_sink() as sink:
+        payi_otel.payi_instrument(
+            api_key="k",
+            base_url=sink.url,
+            tracer_provider=provider,
+            config={"use_case_name": "transparency", "exit_timeout_s": 5.0},
+        )
+        try:
+            instrumented = look(chosen)
+            # Abandoned streams are reported from the worker's thread.
+            deadline = time.monotonic() + 10
+            while (
+                len(told(exporter.get_finished_spans())) < len(chosen.expected)
+                and time.monotonic() < deadline
+            ):
+                assert payi_otel.force_flush(timeout_s=10)
+            assert payi_otel.force_flush(timeout_s=10)
+        finally:
+            payi_otel.uninstrument()
+        delivered = len(sink.events)
+    again = look(chosen)
+    assert instrumented.result == bare.result
+    assert instrumented.warned == bare.warned
+    assert not requests_told_apart(bare.requests, instrumented.requests, chosen.extra_requests)
+    assert again.result == bare.result, "uninstrument() left something behind"
+    assert not requests_told_apart(bare.requests, again.requests, 0), "uninstrument() left something behind"
+    spans = told(exporter.get_finished_spans())
+    assert agrees(spans, chosen), f"events {spans}, expected {chosen.expected}"
+    assert delivered == len(chosen.expected)
+
+
+def test_how_many_scenarios_apply(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = sorted(REGISTRY.keys() - APPLICABLE.keys())
+    with capsys.disabled():
+        print(
+            f"\ntransparency: {len(REGISTRY)} scenarios, {len(APPLICABLE)} apply; not in this SDK: {missing}"
+        )
+    assert len(APPLICABLE) >= 0.85 * len(REGISTRY), missing
