@@ -17,11 +17,11 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from tests.support.ingest_sink import running_sink
 
 import payi_otel
 from tests.conformance.replay import Replayer, consume, consume_async, recorded_reply
 from tests.conformance.rules import ExpectedEvent, expected_events
+from tests.support.ingest_sink import running_sink
 from tests.support.vendor import Received, running_vendor
 
 TRAFFIC = Path(
@@ -143,7 +143,7 @@ def test_every_recorded_interaction_becomes_its_event(
             assert payi_otel.force_flush(timeout_s=60)
         finally:
             payi_otel.uninstrument()
-        events = list(sink.events)
+        events = [event for post in sink.posts for event in post.body or ()]
         received = list(vendor.received)
     assert not [event for event in events if event["use_case_name"] != "conformance"]
     by_step: dict[int, list[dict[str, Any]]] = defaultdict(list)

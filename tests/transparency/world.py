@@ -81,15 +81,15 @@ class World:
 
     def openai(self, **options: Any) -> openai.OpenAI:
         """A client of the fake vendor."""
-        return openai.OpenAI(**self._common(openai, "Client", "/v1") | options)
+        return openai.OpenAI(**self.connection(openai, "Client", "/v1") | options)
 
     def async_openai(self, **options: Any) -> openai.AsyncOpenAI:
         """An asynchronous client of the fake vendor."""
-        return openai.AsyncOpenAI(**self._common(openai, "AsyncClient", "/v1") | options)
+        return openai.AsyncOpenAI(**self.connection(openai, "AsyncClient", "/v1") | options)
 
     def azure(self, **options: Any) -> openai.AzureOpenAI:
         """An Azure client of the fake vendor."""
-        common = self._common(openai, "Client", "")
+        common = self.connection(openai, "Client", "")
         endpoint = common.pop("base_url")
         return openai.AzureOpenAI(
             **common | {"azure_endpoint": endpoint, "api_version": "2024-10-21"} | options
@@ -97,11 +97,11 @@ class World:
 
     def anthropic(self, **options: Any) -> anthropic.Anthropic:
         """A client of the fake vendor."""
-        return anthropic.Anthropic(**self._common(anthropic, "Client", "") | options)
+        return anthropic.Anthropic(**self.connection(anthropic, "Client", "") | options)
 
     def async_anthropic(self, **options: Any) -> anthropic.AsyncAnthropic:
         """An asynchronous client of the fake vendor."""
-        return anthropic.AsyncAnthropic(**self._common(anthropic, "AsyncClient", "") | options)
+        return anthropic.AsyncAnthropic(**self.connection(anthropic, "AsyncClient", "") | options)
 
     def http_client(self, library: ModuleType, kind: str = "Client", **options: Any) -> Any:
         """A bare HTTP client that is closed with the world."""
@@ -109,7 +109,8 @@ class World:
         self._http.append(client)
         return client
 
-    def _common(self, sdk: ModuleType, kind: str, path: str) -> dict[str, Any]:
+    def connection(self, sdk: ModuleType, kind: str, path: str) -> dict[str, Any]:
+        """Arguments that make a client talk to the vendor."""
         return {
             "api_key": "k",
             "base_url": self.vendor.url + path,
