@@ -138,6 +138,11 @@ class Ledger:
         self._tally.add(_of(state, score))
 
     @property
+    def waiting(self) -> int:
+        """How many events and scores are not settled yet."""
+        return self._tally["queued"] + self._tally["scores_queued"]
+
+    @property
     def drops(self) -> int:
         """How many events and scores were lost before they could be sent."""
         return self._tally["dropped"] + self._tally["scores_dropped"]

@@ -104,7 +104,11 @@ def _read_score(path: str, kpi_name: str, request: Request) -> tuple[Answer, flo
             if item.get("kpi_name") == kpi_name:
                 return answer, item.get("score") or 0
         cursor = page.get("cursor")
-        if classify(answer.status) != "delivered" or not isinstance(cursor, str) or cursor == query.get("cursor"):
+        if (
+            classify(answer.status) != "delivered"
+            or not isinstance(cursor, str)
+            or cursor == query.get("cursor")
+        ):
             return answer, 0
         query["cursor"] = cursor
 

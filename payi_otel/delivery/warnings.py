@@ -25,4 +25,6 @@ class WarningLog:
         last = self._last_s.get(kind)
         if last is None or now - last >= WINDOW_S:
             self._last_s[kind] = now
-            logger.warning("payi_otel: %s: %d since the last report; %s", kind, self._held_back.pop(kind), text)
+            logger.warning(
+                "payi_otel: %s: %d since the last report; %s", kind, self._held_back.pop(kind), text
+            )
