@@ -1,12 +1,10 @@
-"""Scenarios beside the plain call: websockets, native spans, threads, copies, lifetimes."""
+"""Scenarios beside the plain call: native spans, threads, copies, lifetimes."""
 
 from __future__ import annotations
 
 import copy
 import gc
-import importlib
 import inspect
-import json
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -18,86 +16,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.transparency import payloads
 from tests.transparency.scenarios_anthropic import MESSAGE
 from tests.transparency.scenarios_openai import CHAT
 from tests.transparency.scenarios_openai_streams import read
 from tests.transparency.world import OK, World, dump, raised, scenario
-
-RESPONSES_SOCKET = "openai.resources.responses.responses"
-REALTIME_SOCKETS = ("openai.resources.realtime.realtime", "openai.resources.beta.realtime.realtime")
-REALTIME_DONE = {
-    "type": "response.done",
-    "event_id": "event_1",
-    "response": {
-        "id": "resp_0123456789abcdef",
-        "object": "realtime.response",
-        "status": "completed",
-        "output": [],
-        "usage": {"total_tokens": 3, "input_tokens": 1, "output_tokens": 2},
-    },
-}
-
-
-class FakeSocket:
-    """What a websocket connection is made of; a real one needs a websocket server that neither SDK ships."""
-
-    def __init__(self, messages: list[dict[str, Any]]) -> None:
-        self.messages = [json.dumps(message).encode() for message in messages]
-
-    def recv(self, decode: bool = False) -> bytes:
-        if not self.messages:
-            raise ConnectionResetError("no more messages")
-        return self.messages.pop(0)
-
-    def close(self, **options: Any) -> None:
-        """Nothing to close."""
-
-
-class FakeAsyncSocket(FakeSocket):
-    async def recv(self, decode: bool = False) -> bytes:  # type: ignore[override]
-        return FakeSocket.recv(self)
-
-
-def connection_class(modules: tuple[str, ...], name: str) -> Any:
-    for module in modules:
-        try:
-            return getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError):
-            continue
-    return None
-
-
-def has_responses_socket() -> bool:
-    return connection_class((RESPONSES_SOCKET,), "ResponsesConnection") is not None
-
-
-@scenario(OK, needs=has_responses_socket)
-def websocket_responses(world: World) -> Any:
-    connection = connection_class((RESPONSES_SOCKET,), "ResponsesConnection")(
-        FakeSocket(payloads.response_events())
-    )
-    seen = [dump(connection.recv()) for _ in payloads.response_events()]
-    return seen, raised(connection.recv)
-
-
-@scenario(OK, needs=has_responses_socket)
-async def websocket_responses_async(world: World) -> Any:
-    events = payloads.response_events()
-    connection = connection_class((RESPONSES_SOCKET,), "AsyncResponsesConnection")(FakeAsyncSocket(events))
-    return [dump(await connection.recv()) for _ in events]
-
-
-@scenario(OK, needs=lambda: connection_class(REALTIME_SOCKETS, "RealtimeConnection") is not None)
-def websocket_realtime(world: World) -> Any:
-    connection = connection_class(REALTIME_SOCKETS, "RealtimeConnection")(FakeSocket([REALTIME_DONE]))
-    return dump(connection.recv())
-
-
-@scenario(OK, needs=lambda: connection_class(REALTIME_SOCKETS, "RealtimeConnection") is not None)
-def websocket_realtime_bytes(world: World) -> Any:
-    connection = connection_class(REALTIME_SOCKETS, "RealtimeConnection")(FakeSocket([REALTIME_DONE]))
-    return connection.recv_bytes()
 
 
 def traces_itself() -> bool:

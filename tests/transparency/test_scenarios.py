@@ -22,6 +22,7 @@ from tests.transparency import (  # noqa: F401  (importing registers the scenari
     scenarios_openai_async,
     scenarios_openai_streams,
     scenarios_other,
+    scenarios_websockets,
 )
 from tests.transparency.world import REGISTRY, Scenario, look, requests_told_apart
 
