@@ -1,0 +1,86 @@
+"""Tolerant reading of usage objects: whatever a provider leaves out, nulls or adds, nothing here raises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Set
+from typing import Any, cast
+
+from payi_otel.providers.model import Units
+
+EMPTY: Mapping[str, Any] = {}
+
+
+def whole(value: Any) -> int:
+    """A count as a non-negative integer; 0 for whatever is none.
+
+    >>> whole(3), whole(None), whole(-1), whole(2.5), whole("7")
+    (3, 0, 0, 3, 0)
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return 0
+    return max(0, math.ceil(value))
+
+
+def section(fields: object, name: str) -> Mapping[str, Any]:
+    """A nested object, empty where it is missing, null or something else."""
+    value = cast("Mapping[str, Any]", fields).get(name) if isinstance(fields, Mapping) else None
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else EMPTY
+
+
+def entries(fields: object, name: str) -> list[Mapping[str, Any]]:
+    """The objects of a nested list."""
+    value = cast("Mapping[str, Any]", fields).get(name) if isinstance(fields, Mapping) else None
+    items = cast("list[Any]", value) if isinstance(value, (list, tuple)) else []
+    return [cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping)]
+
+
+def text_of(fields: object, name: str) -> str | None:
+    """A string field, None where it is empty or something else."""
+    value = cast("Mapping[str, Any]", fields).get(name) if isinstance(fields, Mapping) else None
+    return value if isinstance(value, str) and value else None
+
+
+class Purse:
+    """Hands out a total to its parts: a part never takes more than is left, so the parts never exceed it."""
+
+    def __init__(self, total: int) -> None:
+        self.left = total
+
+    def take(self, count: int) -> int:
+        """Up to `count` of what is left."""
+        taken = min(count, self.left)
+        self.left -= taken
+        return taken
+
+
+class Tally:
+    """Units by name; zero counts are left out, but for `text`, which says that usage was told."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def add(self, name: str, *, input: int = 0, output: int = 0, keep_zero: bool = False) -> None:
+        """Add to a unit."""
+        if input or output or keep_zero:
+            before = self._counts.get(name, (0, 0))
+            self._counts[name] = (before[0] + input, before[1] + output)
+
+    def units(self, suffix: str = "", unsuffixed: Set[str] = frozenset()) -> dict[str, Units]:
+        """The units; `suffix` is put behind every name that is not in `unsuffixed`."""
+        return {
+            name if name in unsuffixed else name + suffix: Units(*counts)
+            for name, counts in self._counts.items()
+        }
+
+
+def unknown_counters(usage: Mapping[str, Any], known: Set[str], prefix: str = "") -> dict[str, str]:
+    """Non-zero numbers nobody here reads, as request properties: new counters appear there before the docs."""
+    found: dict[str, str] = {}
+    for name, value in usage.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            found |= unknown_counters(cast("Mapping[str, Any]", value), known, f"{path}.")
+        elif name not in known and isinstance(value, (int, float)) and not isinstance(value, bool) and value:
+            found[f"system.unknown_usage.{path}"] = str(value)
+    return found
