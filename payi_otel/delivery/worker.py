@@ -65,6 +65,8 @@ class DeliveryWorker:
     child, which starts empty: the parent delivers what it had queued. At exit the rest is flushed for up to
     `config.exit_timeout_s`.
 
+    `kpi_types` are the types of KPIs defined in this process, by use case and KPI.
+
     >>> worker = DeliveryWorker(DeliveryConfig(api_key="sk-..."), outbox, ledger)  # doctest: +SKIP
     >>> worker.submit_event(event)  # doctest: +SKIP
     >>> worker.force_flush(5.0)  # doctest: +SKIP
@@ -73,6 +75,7 @@ class DeliveryWorker:
 
     def __init__(self, config: DeliveryConfig, outbox: Outbox, ledger: Ledger) -> None:
         self.config = config
+        self.kpi_types: dict[tuple[str, str], str] = {}
         self._outbox = outbox
         self._ledger = ledger
         self._begin()

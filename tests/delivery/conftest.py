@@ -1,0 +1,74 @@
+"""Workers against a loopback Ingest service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from payi_otel.delivery.ledger import Ledger, Status
+from payi_otel.delivery.outbox import MemoryOutbox
+from payi_otel.delivery.worker import DeliveryConfig, DeliveryWorker
+from payi_otel.spans.event import IngestEvent
+from tests.support.ingest_sink import IngestSink, running_sink
+
+
+def event(number: int | str, **fields: Any) -> IngestEvent:
+    return IngestEvent(
+        provider_response_id=f"resp_{number}",
+        category="system.openai",
+        resource="gpt-4o",
+        units={"text": {"input": 10, "output": 5}},
+        event_timestamp=datetime.now(timezone.utc),
+        **fields,
+    )
+
+
+@dataclass
+class Bench:
+    """A worker with its parts."""
+
+    worker: DeliveryWorker
+    ledger: Ledger
+
+    def submit(self, *numbers: int | str, **fields: Any) -> None:
+        for number in numbers:
+            self.worker.submit_event(event(number, **fields))
+
+    @property
+    def status(self) -> Status:
+        return self.ledger.snapshot()
+
+
+MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture
+def sink() -> Iterator[IngestSink]:
+    with running_sink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def make_bench(sink: IngestSink) -> Iterator[MakeBench]:
+    benches: list[Bench] = []
+
+    def make(**config: Any) -> Bench:
+        settings = {
+            "api_key": "sk-test",
+            "base_url": sink.url,
+            "batch_max_age_s": 0.05,
+            "exit_timeout_s": 0.2,
+        }
+        full = DeliveryConfig(**(settings | config))
+        ledger = Ledger()
+        bench = Bench(DeliveryWorker(full, MemoryOutbox(full.queue_max_bytes), ledger), ledger)
+        benches.append(bench)
+        return bench
+
+    yield make
+    for bench in benches:
+        bench.worker.shutdown(0.2)
