@@ -202,7 +202,7 @@ def _input_text(body: Json, memory: Memory) -> str:
     earlier = memory.responses.get(str(body.get("previous_response_id")), {})
     tools = json.dumps(body["tools"]) if body.get("tools") else ""
     parts = [body.get("instructions"), earlier.get("output"), body.get("input"), tools]
-    return "\n".join(text_of(part) for part in parts)
+    return "\n".join(text_of(part) for part in parts if part)
 
 
 def _usage(sent: str, said: str, reasoning: int) -> Json:
