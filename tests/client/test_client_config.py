@@ -57,7 +57,9 @@ def test_a_broken_key_is_refused_without_quoting_it(key: str) -> None:
     assert key not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["api.pay-i.com", "ftp://x", "http://", "http://x/?a=b", "http://x:99999", "http://[x"])
+@pytest.mark.parametrize(
+    "url", ["api.pay-i.com", "ftp://x", "http://", "http://x/?a=b", "http://x:99999", "http://[x"]
+)
 def test_a_broken_base_url_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidArgumentError, match="base_url="):
         Payi(api_key="k", base_url=url)
