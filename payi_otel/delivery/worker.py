@@ -184,10 +184,13 @@ class DeliveryWorker:
         flush = Flush(time.monotonic() + timeout_s, final)
         self._queue.put(_Submitted(flush))
         self.wake()
-        if self._thread is None:
+        thread = self._thread
+        if thread is None:
             self._drive(until=flush, timeout_s=timeout_s)
         elif not flush.done.wait(timeout_s + _GRACE_S):
             flush.abandoned = True
+        elif final:
+            thread.join(_GRACE_S)
         return flush.done.is_set() and flush.ok
 
     def _exit(self) -> None:
@@ -219,7 +222,8 @@ class DeliveryWorker:
         # Not the scope of whoever happened to start this thread.
         token = attach(Context())
         try:
-            while True:
+            # Asked before each wait: another driver may have seen `until` through while this one waited its turn.
+            while not self._is_over(until):
                 with faults.guard("delivery.queue"):
                     self._take(self._pump.wait_s())
                 try:
@@ -228,13 +232,16 @@ class DeliveryWorker:
                     faults.report("delivery.turn", error)
                     self._pump.back_off()
                 self._pending_bytes = self._pump.pending_bytes
-                ends = [flush for flush in (self._final, until) if flush is not None and flush.done.is_set()]
-                if ends:
-                    self._final = None
-                    return
         finally:
             detach(token)
             self._driving.release()
+
+    def _is_over(self, until: Flush | None) -> bool:
+        final = self._final
+        if final is not None and final.done.is_set():
+            self._final = None
+            return True
+        return until is not None and until.done.is_set()
 
     def _take(self, wait_s: float | None) -> None:
         """Move what was submitted into the outbox, after waiting for the first of it."""
