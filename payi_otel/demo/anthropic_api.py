@@ -16,8 +16,16 @@ _THOUGHT = "The question is short. I compare the two readings of it and choose t
 
 def messages(request: Request, memory: Memory) -> Answer:
     """POST /v1/messages."""
-    body = request.body
+    body = _continued(request.body, memory)
     message = message_of(body, memory)
+    if body.get("thread"):
+        turn = {"role": "assistant", "content": message["content"]}
+        with memory.lock:
+            memory.conversations[message["id"]] = {
+                "system": body.get("system"),
+                "tools": body.get("tools"),
+                "messages": [*items(body.get("messages")), turn],
+            }
     billed = Billed(message["id"], str(body.get("model")), message["usage"])
     if body.get("stream"):
         return Answer.named_events(_stream(message), billed=billed)
@@ -42,6 +50,14 @@ def message_of(body: Json, memory: Memory) -> Json:
         "stop_sequence": None,
         "usage": _usage(body, content, memory),
     }
+
+
+def _continued(body: Json, memory: Memory) -> Json:
+    """The request with what the vendor keeps of the thread that it continues: that is billed as input again."""
+    earlier = memory.conversations.get(str(mapping(body.get("thread")).get("previous_message_id")))
+    if earlier is None:
+        return body
+    return {**earlier, **body, "messages": earlier["messages"] + items(body.get("messages"))}
 
 
 def _content(body: Json) -> tuple[list[Json], str]:

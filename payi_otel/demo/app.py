@@ -7,12 +7,13 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import anthropic
 import openai
 
-from payi_otel import define_kpi, increment_kpi, score_kpi, track, track_context, with_context
+from payi_otel import define_kpi, increment_kpi, score_kpi, track, track_context
 from payi_otel.kpi import KpiType
 
 CHAT_MODEL = "gpt-4o-mini"
@@ -112,7 +113,7 @@ class Application:
     def support_chat(self) -> None:
         """Threads that answer tickets: a short chat to sort each, a streamed one to answer it."""
         with self._openai() as client, ThreadPoolExecutor(3) as pool:
-            list(pool.map(with_context(lambda ticket: self._ticket(client, ticket)), _TICKETS))
+            list(pool.map(partial(self._ticket, client), _TICKETS))
 
     @track(use_case_name="support_chat", use_case_version=1, account_name="Northwind")
     def _ticket(self, client: openai.OpenAI, ticket: Ticket) -> None:

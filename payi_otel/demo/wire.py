@@ -85,6 +85,7 @@ class Memory:
     batches: dict[str, Json] = field(default_factory=dict[str, Json])
     batch_results: dict[str, str] = field(default_factory=dict[str, str])
     responses: dict[str, Json] = field(default_factory=dict[str, Json])
+    conversations: dict[str, Json] = field(default_factory=dict[str, Json])
     cached_prefixes: set[str] = field(default_factory=set[str])
 
     def is_cached(self, prefix: str) -> bool:
