@@ -33,3 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.exit(2, f"payi-otel: {error}\n")
     except KeyboardInterrupt:
         return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -39,7 +39,7 @@ def run_demo(live: bool = False) -> int:
         payi_otel.uninstrument()
     print(use_case_table(results))
     print(f"\nledger: {ledger_line(status)}")
-    problems = _problems(names, results, status, flushed, provider)
+    problems = problems_of(names, results, status, flushed, provider)
     for problem in problems:
         print(f"problem: {problem}")
     if not problems:
@@ -81,13 +81,14 @@ def _run(provider: FakeProvider | None) -> list[str]:
     return names
 
 
-def _problems(
+def problems_of(
     names: Sequence[str],
     results: Sequence[UseCaseResult],
     status: Status,
     flushed: bool,
     provider: FakeProvider | None,
 ) -> list[str]:
+    """What is not as it should be, one line each; `provider` is None where the vendors answered."""
     problems = [] if flushed else ["the server did not accept everything in time"]
     if not 0 < status.seen == status.delivered:
         problems.append(f"{status.seen} calls were seen and {status.delivered} delivered")
