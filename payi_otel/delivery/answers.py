@@ -70,26 +70,29 @@ def read_batch_answer(answer: Answer, count: int) -> BatchOutcome:
         return BatchOutcome("retry", f"{answer.reason}: no Ingest API at this address")
     if verdict not in {"delivered", "permanent"} or body is None:
         return BatchOutcome(verdict, answer.reason)
-    rejected, repeat = _item_errors(body, count)
-    named = len(rejected) + len(repeat)
+    rejected, repeat, named = _item_errors(body, count)
     if verdict == "delivered":
         reported = max(_whole(body.get("error_count")), _whole(body.get("item_error_count")))
-        if reported > named and named == 0:
-            return BatchOutcome("permanent", f"{answer.reason}, {reported} errors that name no event")
+        if reported > named:
+            reason = f"{answer.reason}, {reported - named} errors that name no event"
+            return BatchOutcome("permanent", reason, rejected, repeat)
     elif named and _whole(body.get("ingest_count")) == count - named:
         verdict = "delivered"
     return BatchOutcome(verdict, answer.reason, rejected, repeat)
 
 
-def _item_errors(body: Mapping[str, Any], count: int) -> tuple[dict[int, str], frozenset[int]]:
+def _item_errors(body: Mapping[str, Any], count: int) -> tuple[dict[int, str], frozenset[int], int]:
+    """Who is rejected and why, who is to be repeated, and how many events are named at all."""
     rejected: dict[int, str] = {}
     repeat: set[int] = set()
+    named: set[int] = set()
     errors = body.get("errors")
     for item in cast("list[Any]", errors if isinstance(errors, list) else []):
         error = _mapping(item)
         index = error.get("item_index")
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < count:
             continue
+        named.add(index)
         detail = _mapping(error.get("xproxy_result"))
         status = detail.get("statusCode")
         code = _code(detail)
@@ -100,7 +103,7 @@ def _item_errors(body: Mapping[str, Any], count: int) -> tuple[dict[int, str], f
             repeat.add(index)
         else:
             rejected[index] = f"HTTP {status}" + (f" {code}" if code else "") if status else code or "refused"
-    return rejected, frozenset(repeat)
+    return rejected, frozenset(repeat), len(named)
 
 
 def _code(body: Mapping[str, Any]) -> str | None:

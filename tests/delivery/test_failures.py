@@ -327,3 +327,22 @@ def test_d46_a_kind_of_warning_is_logged_at_most_once_a_minute(
         "payi_otel: events dropped: 7 since the last report; queue full",
         "payi_otel: delivery failed: 50 since the last report; HTTP 500",
     ]
+
+
+def test_errors_that_name_no_event_are_tracked_down(
+    sink: IngestSink, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = sink.work
+
+    def unnamed(post: Any) -> Reply:
+        reply = work(post)
+        return Reply(200, {**reply.body, "errors": None})
+
+    sink.item_errors["resp_5"] = {"statusCode": 400}
+    monkeypatch.setattr(sink, "work", unnamed)
+    bench = make_bench(batch_max_age_s=60)
+    bench.submit(*range(8))
+    assert bench.worker.force_flush(20) is False
+    assert len(sink.events) == 7
+    assert (bench.status.delivered, bench.status.rejected) == (7, 1)
+    assert bench.status.last_rejection == "resp_5: HTTP 200, 1 errors that name no event"
