@@ -181,7 +181,8 @@ def _chat_units(usage: Mapping[str, Any], request: Mapping[str, Any]) -> UnitCou
     got = _count(usage, "completion_tokens")
     inside, outside = "prompt_tokens_details.", "completion_tokens_details."
     read = _count(usage, inside + "cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens")
-    written = _count(usage, inside + "cache_write_tokens")
+    # Parts of an inclusive total; a gateway was recorded that counts the same tokens as read and as written.
+    written = min(_count(usage, inside + "cache_write_tokens"), max(sent - read, 0))
     heard, seen = _count(usage, inside + "audio_tokens"), _count(usage, inside + "image_tokens")
     thought, spoken = _count(usage, outside + "reasoning_tokens"), _count(usage, outside + "audio_tokens")
     drawn = _count(usage, outside + "image_tokens")
@@ -218,7 +219,10 @@ def _responses_units(
         else item["type"]
         for item in final.get("output", ())
     ]
+    # Code interpreter is sold by the container, however many calls run in it.
+    containers = {item["container_id"] for item in final.get("output", ()) if "container_id" in item}
     told = ((final.get("tool_usage") or {}).get("web_search") or {}).get("num_requests")
+    containers = {item.get("container_id") for item in final.get("output", ()) if "code_interp" in item["type"]}
     return _plain(
         {
             "text": (
@@ -230,7 +234,7 @@ def _responses_units(
             "reasoning": (0, thought),
             "web_search_request": (0, done.count("web_search_call/search") if told is None else told),
             "file_search_request": (0, done.count("file_search_call")),
-            "code_interpreter_request": (0, done.count("code_interpreter_call")),
+            "code_interpreter_request": (0, len(containers)),
         }
     )
 
@@ -328,7 +332,8 @@ def _chat_tools(docs: list[dict[str, Any]]) -> tuple[tuple[str, str | None], ...
                 if key not in names or function.get("name"):
                     names[key] = function.get("name") or names.get(key, "")
                 arguments[key] = arguments.get(key, "") + (function.get("arguments") or "")
-    return tuple((names[key], arguments[key]) for key in names)
+    # Some servers send an empty call beside a plain answer.
+    return tuple((names[key], arguments[key]) for key in names if names[key])
 
 
 def _anthropic_tools(docs: list[dict[str, Any]]) -> tuple[tuple[str, str | None], ...]:
