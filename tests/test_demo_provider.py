@@ -337,6 +337,8 @@ def test_the_tool_runner_runs_to_the_end(claude: anthropic.Anthropic) -> None:
     turns = list(runner)
     assert [turn.stop_reason for turn in turns] == ["tool_use", "end_turn"]
     assert "18 degrees in Lisbon" in turns[-1].content[0].text  # type: ignore[union-attr]
+    # The runner sends only what is new; the vendor bills the whole thread again.
+    assert turns[-1].usage.input_tokens > turns[0].usage.input_tokens
 
 
 def test_messages_think_search_and_parse(claude: anthropic.Anthropic) -> None:
