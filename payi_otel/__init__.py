@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from payi_otel.bootstrap import force_flush, payi_instrument, shutdown, status, uninstrument
 from payi_otel.settings import SettingsError
 from payi_otel.tracking.headers import create_headers
-from payi_otel.tracking.propagation import with_context
+from payi_otel.tracking.propagation import TrackedExecutor, extract_baggage, inject_baggage, with_context
 from payi_otel.tracking.scopes import get_context, track, track_context
 from payi_otel.version import VERSION as __version__
 
@@ -46,12 +46,15 @@ __all__ = [
     "PayiError",
     "PayiSpanExporter",
     "SettingsError",
+    "TrackedExecutor",
     "__version__",
     "create_headers",
     "define_kpi",
+    "extract_baggage",
     "force_flush",
     "get_context",
     "increment_kpi",
+    "inject_baggage",
     "payi_anthropic_url",
     "payi_aws_bedrock_url",
     "payi_azure_anthropic_url",

@@ -2,8 +2,13 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-try:
-    VERSION = version("payi-otel")
-except PackageNotFoundError:
-    # Run from a source tree that was not installed.
-    VERSION = "0+unknown"
+
+def _installed() -> str:
+    try:
+        return version("payi-otel")
+    except PackageNotFoundError:
+        # Run from a source tree that was not installed.
+        return "0+unknown"
+
+
+VERSION = _installed()

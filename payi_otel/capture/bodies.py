@@ -39,13 +39,13 @@ class WatchedBody:
 
     def __iter__(self) -> Iterator[bytes]:
         call = self.call
-        if call.is_parsed or call.done:
+        if call.is_being_read or call.done:
             return iter(self._inner)
         return _read(iter(self._inner), call, reader_for(call, self._decoded))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         call = self.call
-        if call.is_parsed or call.done:
+        if call.is_being_read or call.done:
             return self._inner.__aiter__()
         return _aread(self._inner.__aiter__(), call, reader_for(call, self._decoded))
 

@@ -113,13 +113,8 @@ class Call:
         return not self._finishing
 
     @property
-    def is_parsed(self) -> bool:
-        """True once the SDK's own stream parser reads the body."""
-        return self.sdk_iterator is not None
-
-    @property
     def is_being_read(self) -> bool:
-        """True while the SDK's iterator is running: it will tell the true end itself."""
+        """True while the SDK's own stream parser is running: it reads the body, and will tell the true end."""
         iterator = self.sdk_iterator() if self.sdk_iterator is not None else None
         return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
 
@@ -186,10 +181,10 @@ class Call:
             self.recorder.finished(self)
 
     def response_body(self) -> Mapping[str, Any] | None:
-        """The response as one JSON object, folded from the stream where it streamed."""
-        if self.body is not None:
+        """The response as one JSON object, folded from the stream where it streamed; None before any of it came."""
+        if self.body is not None or self.assembler is None or self.first_chunk_ns is None:
             return self.body
-        return self.assembler.body() if self.assembler is not None else None
+        return self.assembler.body()
 
     def exchange_as_sent(self) -> Exchange:
         """The exchange with the JSON that left the process, which no one can change any more."""

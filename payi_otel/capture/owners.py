@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from payi_otel.faults import faults
-from payi_otel.tracking.context import EMPTY, TrackingContext, nest
+from payi_otel.tracking.context import TrackingContext
 
 _KEPT = 10_000
 _KEPT_DAYS = 30
@@ -40,7 +40,6 @@ class Owners:
         if self._path is None or context is None:
             return
         values = {field.name: getattr(context, field.name) for field in fields(context) if field.init}
-        values.pop("attributes", None)
         with faults.guard("capture.owners"), self._open() as database:
             database.execute(
                 "INSERT OR REPLACE INTO owners VALUES (?, ?, unixepoch())",
@@ -57,7 +56,8 @@ class Owners:
             row = database.execute("SELECT context FROM owners WHERE id = ?", (key,)).fetchone()
             if row is not None:
                 stored: dict[str, Any] = json.loads(row[0])
-                context = nest(EMPTY, **{name: value for name, value in stored.items() if value is not None})
+                stored["limit_ids"] = tuple(stored["limit_ids"])
+                context = TrackingContext(**stored)
                 self.remember(key, context)
         return context
 

@@ -176,7 +176,7 @@ def _begin(
         request=cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {},
         base_url=base_url,
         path=path,
-        client_classes=_class_names(type(client)),
+        client_classes=_class_names(client),
         client_hints=_hints(client, base_url),
         is_stream=bool(kwargs.get("stream")),
     )
@@ -279,8 +279,8 @@ def _is_vendor(base_url: str) -> bool:
     return any(host == vendor or host.endswith("." + vendor) for vendor in _VENDOR_HOSTS)
 
 
-def _class_names(client: type) -> tuple[str, ...]:
-    return tuple(cls.__name__.removeprefix("Async") for cls in client.__mro__ if cls.__name__ != "object")
+def _class_names(client: object) -> tuple[str, ...]:
+    return tuple(cls.__name__.removeprefix("Async") for cls in type(client).__mro__[:-1])
 
 
 def _hints(client: Any, base_url: str) -> dict[str, str]:

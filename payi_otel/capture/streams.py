@@ -20,7 +20,7 @@ def wrap_stream(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     inner = wrapped(*args, **kwargs)
     try:
         call = registry.calls.get(instance.response)
-        if call is None or call.done or call.is_parsed:
+        if call is None or call.done:
             return inner
         # Weakly: a strong reference would tie response and iterator into a cycle, and a dropped stream would
         # stay open until the garbage collector comes.
@@ -85,17 +85,19 @@ def _next_of(inner: Iterator[Any]) -> tuple[Any, BaseException | None]:
 class _AsyncWatch:
     """An iterator rather than an async generator: the event loop has no second generator to finalise."""
 
-    __slots__ = ("__weakref__", "_call", "_held", "_inner")
+    __slots__ = ("__weakref__", "_call", "_held", "_inner", "_started")
 
     def __init__(self, inner: AsyncIterator[Any], call: Call) -> None:
         self._inner = inner
         self._call = call
         self._held: list[tuple[Any, BaseException | None]] = []
+        self._started = False
 
     def __aiter__(self) -> _AsyncWatch:
         return self
 
     async def __anext__(self) -> Any:
+        self._started = True
         if self._held:
             item, failure = self._held.pop()
             if failure is not None:
@@ -151,7 +153,9 @@ class _AsyncWatch:
 
     def __del__(self) -> None:
         try:
-            self._call.finish_later("dropped")
+            # One that never began may be a first look at a response that somebody else reads.
+            if self._started:
+                self._call.finish_later("dropped")
         except Exception:
             # At interpreter shutdown even our own modules may be gone; the exit sweep has run before.
             return

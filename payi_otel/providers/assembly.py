@@ -41,6 +41,11 @@ def plain(value: Any) -> Any:
         return dump(exclude_unset=True)
 
 
+def _plain_dict(value: Any) -> dict[str, Any]:
+    dumped = plain(value)
+    return cast("dict[str, Any]", dumped) if isinstance(dumped, dict) else {}
+
+
 class Assembler(Protocol):
     """Folds one stream."""
 
@@ -197,7 +202,7 @@ class ResponseAssembler:
         elif kind == "response.output_item.done":
             self._items.append(plain(field(event, "item")))
         elif kind in _RESPONSE_ENDS or (kind in {"response.created", "response.queued"}):
-            response = plain(field(event, "response")) or {}
+            response = _plain_dict(field(event, "response"))
             self._response = response
             self.has_usage = kind in _RESPONSE_ENDS and bool(response.get("usage"))
         elif kind == "error":
@@ -241,14 +246,14 @@ class MessageAssembler:
                 self._pieces.setdefault(field(event, "index") or 0, []).append(piece)
                 self.has_content = True
         elif kind == "content_block_start":
-            block = plain(field(event, "content_block")) or {}
+            block = _plain_dict(field(event, "content_block"))
             self._blocks[field(event, "index") or 0] = block
             self.has_content = self.has_content or block.get("type") != "text"
         elif kind == "message_start":
-            self._message = plain(field(event, "message")) or {}
+            self._message = _plain_dict(field(event, "message"))
             self._merge(self._message.get("usage"))
         elif kind == "message_delta":
-            delta = plain(field(event, "delta")) or {}
+            delta = _plain_dict(field(event, "delta"))
             self._message |= {name: value for name, value in delta.items() if value is not None}
             self._merge(plain(field(event, "usage")))
             self.has_usage = True
@@ -305,5 +310,6 @@ class EventAssembler:
 
     def body(self) -> dict[str, Any]:
         """Usage, the text of a transcription, and a place per finished image."""
-        body = {**self._fields, "data": [{}] * self._finished}
+        images: list[dict[str, Any]] = [{}] * self._finished
+        body = {**self._fields, "data": images}
         return {**body, "text": "".join(self._texts)} if self._texts else body

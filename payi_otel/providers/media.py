@@ -20,7 +20,7 @@ def read_image(exchange: Exchange, known: Mapping[str, Any]) -> tuple[Reading, .
     usage = section(known, "usage")
     told = image_usage(usage) if usage else None
     units = told.units if told is not None else _pictures(exchange.request, known)
-    properties = told.properties if told is not None else {}
+    properties: Mapping[str, str] = told.properties if told is not None else {}
     tokens = told.tokens if told is not None else None
     reading = Reading(
         units=units,

@@ -37,7 +37,7 @@ def token_usage(usage: Mapping[str, Any], request: Mapping[str, Any]) -> TokenUs
     """Read `CompletionUsage`, `ResponseUsage` or an embeddings usage.
 
     Input counts include cached, cache-written, audio and image tokens; output counts include reasoning, audio
-    and predictions. Each token is counted in one unit, and all units of a side add up to its total.
+    and predictions. Each token is counted in one unit, and the units of a side add up to its total.
     """
     total_in = whole(usage.get("prompt_tokens")) or whole(usage.get("input_tokens"))
     total_out = whole(usage.get("completion_tokens")) or whole(usage.get("output_tokens"))
@@ -53,9 +53,9 @@ def token_usage(usage: Mapping[str, Any], request: Mapping[str, Any]) -> TokenUs
     tally.add("text_cache_read", input=cached)
     writes = 0
     for unit, count in _cache_writes(details_in, request):
-        taken = purse.take(count)
-        tally.add(unit, input=taken)
-        writes += taken
+        written = purse.take(count)
+        tally.add(unit, input=written)
+        writes += written
     tally.add("audio", input=purse.take(whole(details_in.get("audio_tokens"))))
     tally.add("vision", input=purse.take(whole(details_in.get("image_tokens"))))
 

@@ -36,7 +36,8 @@ def response_calls(body: Mapping[str, Any]) -> tuple[FunctionCall, ...]:
         kind = text_of(item, "type") or ""
         if kind.endswith("_call"):
             arguments = text_of(item, "arguments") or text_of(item, "input") or text_of(item, "code")
-            calls.append(FunctionCall(text_of(item, "name") or kind, arguments))
+            # Hosted tools have no name of their own: "web_search_call" is a call of "web_search".
+            calls.append(FunctionCall(text_of(item, "name") or kind.removesuffix("_call"), arguments))
     return tuple(calls)
 
 

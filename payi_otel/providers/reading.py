@@ -57,7 +57,7 @@ def read(
     return (_read_chat(exchange, known),)
 
 
-def _base(known: Mapping[str, Any], told: TokenUsage | None) -> Reading:
+def _base(known: Mapping[str, Any], told: TokenUsage | None, is_stream: bool = False) -> Reading:
     reading = Reading(
         units=told.units if told is not None else {},
         usage_source="provider" if told is not None else "none",
@@ -67,7 +67,7 @@ def _base(known: Mapping[str, Any], told: TokenUsage | None) -> Reading:
         finish_reasons=outputs.finish_reasons(known),
         properties={**_tier_properties(known), **(told.properties if told is not None else {})},
     )
-    return _with_error(reading, known)
+    return _with_error(reading, known, is_stream)
 
 
 def _tier_properties(*sources: Mapping[str, Any]) -> dict[str, str]:
@@ -80,15 +80,16 @@ def _tier_properties(*sources: Mapping[str, Any]) -> dict[str, str]:
     return properties
 
 
-def _with_error(reading: Reading, known: Mapping[str, Any]) -> Reading:
+def _with_error(reading: Reading, known: Mapping[str, Any], is_stream: bool) -> Reading:
     """An error object inside a 200 makes the call a failure, whatever usage came with it."""
     error = section(known, "error")
     if not error and known.get("status") != "failed":
         return reading
-    code = error.get("code") or error.get("status")
-    status = code if isinstance(code, int) and 400 <= code <= 599 else None
-    kind = text_of(error, "type") or (code if isinstance(code, str) else None) or "error"
-    return replace(reading, error_status=status or 299, error_type=text_of(error, "code") or kind)
+    # In a stream the answer was under way when it failed: that has no status of its own.
+    codes = () if is_stream else (whole(error.get("status")), whole(error.get("code")))
+    status = next((code for code in codes if 400 <= code <= 599), 299)
+    kind = text_of(error, "code") or text_of(error, "type") or "error"
+    return replace(reading, error_status=status, error_type=kind)
 
 
 def _estimated(exchange: Exchange, known: Mapping[str, Any], reading: Reading) -> Reading:
@@ -106,7 +107,7 @@ def _estimated(exchange: Exchange, known: Mapping[str, Any], reading: Reading) -
 def _read_chat(exchange: Exchange, known: Mapping[str, Any]) -> Reading:
     usage = section(known, "usage") or section(section(known, "x_groq"), "usage")
     told = token_usage(usage, exchange.request) if usage else None
-    reading = replace(_base(known, told), function_calls=outputs.chat_calls(known))
+    reading = replace(_base(known, told, exchange.is_stream), function_calls=outputs.chat_calls(known))
     if told is not None or (reading.error_type is not None and not entries(known, "choices")):
         return reading
     return _estimated(exchange, known, reading)
@@ -115,7 +116,7 @@ def _read_chat(exchange: Exchange, known: Mapping[str, Any]) -> Reading:
 def _read_response(exchange: Exchange, known: Mapping[str, Any], complete: bool) -> tuple[Reading, ...]:
     usage = section(known, "usage")
     told = token_usage(usage, exchange.request) if usage else None
-    reading = replace(_base(known, told), function_calls=outputs.response_calls(known))
+    reading = replace(_base(known, told, exchange.is_stream), function_calls=outputs.response_calls(known))
     if told is None:
         background = bool(known.get("background") or exchange.request.get("background"))
         if known.get("status") in _PENDING and (background or complete):
@@ -171,7 +172,7 @@ def _read_message(exchange: Exchange, known: Mapping[str, Any]) -> tuple[Reading
     told = message_usage(without_passes(usage, extra)) if usage else None
     geo = text_of(usage, "inference_geo")
     reading = replace(
-        _base(known, told),
+        _base(known, told, exchange.is_stream),
         function_calls=outputs.message_calls(known),
         resource_scope=geo_scope(exchange, geo),
     )

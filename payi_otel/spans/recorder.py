@@ -98,12 +98,16 @@ class SpanRecorder:
             self._remember(f"response:{first.response_id}", call.tracking)
             self._end_unpriced(call)
         else:
+            if surface == "responses" and first.usage_source == "provider":
+                # Asking for it again must not bill it again.
+                self._owners.first_time(f"response:{first.response_id}")
             self._write(call, readings, call.tracking)
 
     def _read(self, call: Call) -> tuple[Reading, ...]:
         body = call.response_body()
         failed = call.outcome in {"error", "cancelled"}
-        if failed and body is None:
+        # After a 200 the provider was at work, and bills for it: that is estimated.
+        if failed and body is None and call.status != 200:
             return (Reading(units={}, usage_source="none"),)
         if body is None and call.response_text is not None:
             body = {"text": call.response_text}

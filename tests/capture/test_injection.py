@@ -91,7 +91,13 @@ def test_looks_ahead_only_after_the_last_choice_finished():
 
 @pytest.mark.parametrize(
     ("body", "count"),
-    [({}, 1), ({"n": 3}, 3), ({"n": None}, 1), ({"prompt": ["a", "b"], "n": 2}, 4), ({"prompt": [1, 2, 3]}, 1)],
+    [
+        ({}, 1),
+        ({"n": 3}, 3),
+        ({"n": None}, 1),
+        ({"prompt": ["a", "b"], "n": 2}, 4),
+        ({"prompt": [1, 2, 3]}, 1),
+    ],
 )
 def test_choices_expected(body, count):
     assert choices_expected(body) == count
