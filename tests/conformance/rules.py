@@ -222,7 +222,9 @@ def _responses_units(
     # Code interpreter is sold by the container, however many calls run in it.
     containers = {item["container_id"] for item in final.get("output", ()) if "container_id" in item}
     told = ((final.get("tool_usage") or {}).get("web_search") or {}).get("num_requests")
-    containers = {item.get("container_id") for item in final.get("output", ()) if "code_interp" in item["type"]}
+    containers = {
+        item.get("container_id") for item in final.get("output", ()) if "code_interp" in item["type"]
+    }
     return _plain(
         {
             "text": (

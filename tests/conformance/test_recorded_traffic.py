@@ -38,7 +38,11 @@ FILES = (
     "anthropic_other",
 )
 
-pytestmark = pytest.mark.skipif(not TRAFFIC.is_dir(), reason=f"no recorded traffic at {TRAFFIC}")
+pytestmark = [
+    pytest.mark.skipif(not TRAFFIC.is_dir(), reason=f"no recorded traffic at {TRAFFIC}"),
+    # The SDK warns of retired models, which the recordings are full of.
+    pytest.mark.filterwarnings("ignore:The model '.*' is deprecated:DeprecationWarning"),
+]
 
 Interaction = Mapping[str, Any]
 Driver = Callable[[Replayer, list[Interaction]], None]
