@@ -189,13 +189,9 @@ def _install_core(
         propagate_threads()
     source = TracerSource(tracer_provider)
     registry.owners = Owners(state_folder(settings))
-    registry.recorder = SpanRecorder(source, settings, ledger, registry.owners, worker.defer)
+    registry.recorder = SpanRecorder(source, settings, ledger, registry.owners, worker)
     source.adopt_global()
     observe_ledger(ledger.counts)
-    if settings.api_key is None:
-        logger.warning(
-            "payi_otel: PAYI_API_KEY is not set: spans are made, events wait in memory; set it before the start"
-        )
 
 
 def state_folder(settings: Settings) -> Path | None:
@@ -248,12 +244,14 @@ def uninstrument() -> None:
     with registry.lock:
         for sdk in tuple(registry.instrumented):
             remove_sdk(sdk)
-        worker = registry.worker
-        if worker is not None and registry.settings is not None:
-            worker.shutdown(registry.settings.exit_timeout_s)
         stop_propagating_threads()
         set_process_defaults(None)
-        registry.worker = registry.recorder = registry.settings = registry.owners = None
+        worker, settings = registry.worker, registry.settings
+        registry.recorder = registry.settings = registry.owners = None
+    # Outside of the lock: what is deferred on the worker's thread may need it. The worker stays for the streams
+    # that are still open; what they submit starts it again.
+    if worker is not None and settings is not None:
+        worker.shutdown(settings.exit_timeout_s)
 
 
 def ensure_ledger() -> Ledger:
@@ -267,26 +265,28 @@ def ensure_ledger() -> Ledger:
 
 
 def ensure_worker() -> DeliveryWorker:
-    """The process's delivery worker, made from the settings or the environment on first use."""
-    with registry.lock:
-        if registry.worker is None:
-            from payi_otel.delivery.outbox import MemoryOutbox
-            from payi_otel.delivery.worker import DeliveryConfig, DeliveryWorker
+    """The process's delivery worker, made from the settings or the environment on first use.
 
-            settings = registry.settings or Settings.from_arguments()
-            registry.settings = settings
-            ledger = ensure_ledger()
-            registry.worker = DeliveryWorker(
-                DeliveryConfig(
-                    api_key=settings.api_key,
-                    base_url=settings.base_url,
-                    timeout_s=settings.timeout_s,
-                    exit_timeout_s=settings.exit_timeout_s,
-                    queue_max_bytes=settings.queue_max_bytes,
-                ),
-                MemoryOutbox(settings.queue_max_bytes),
-                ledger,
-            )
+    Other settings than those it was made with get another worker; the old one delivers what it has.
+    """
+    from payi_otel.delivery.outbox import MemoryOutbox
+    from payi_otel.delivery.worker import DeliveryConfig, DeliveryWorker
+
+    with registry.lock:
+        settings = registry.settings
+        if settings is None:
+            if registry.worker is not None:
+                return registry.worker
+            settings = Settings.from_arguments()
+        config = DeliveryConfig(
+            api_key=settings.api_key,
+            base_url=settings.base_url,
+            timeout_s=settings.timeout_s,
+            exit_timeout_s=settings.exit_timeout_s,
+            queue_max_bytes=settings.queue_max_bytes,
+        )
+        if registry.worker is None or registry.worker.config != config:
+            registry.worker = DeliveryWorker(config, MemoryOutbox(settings.queue_max_bytes), ensure_ledger())
             # Runs before the worker's own exit hook and the SDK provider's, which were registered earlier.
             atexit.register(_sweep, weakref.ref(registry.worker))
         return registry.worker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import Counter
 from collections.abc import Generator
@@ -16,7 +17,10 @@ class FaultLog:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        # Re-entrant: a fault may be reported from a finalizer that interrupts another report.
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """A new lock, in a forked child. Re-entrant: a finalizer that interrupts a report may report as well."""
         self._lock = threading.RLock()
 
     def report(self, kind: str, error: BaseException) -> None:
@@ -49,3 +53,5 @@ class FaultLog:
 
 
 faults = FaultLog()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=faults.renew_lock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -28,7 +29,7 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.renew_lock()
         self.settings: Settings | None = None
         self.process_defaults: TrackingContext | None = None
         self.worker: DeliveryWorker | None = None
@@ -43,5 +44,11 @@ class Registry:
         self.open_calls: dict[int, Call] = {}
         self.without_stream_options: set[tuple[str, str]] = set()
 
+    def renew_lock(self) -> None:
+        """A new lock, in a forked child: another thread of the parent may have held the old one."""
+        self.lock = threading.RLock()
+
 
 registry = Registry()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=registry.renew_lock)

@@ -81,7 +81,8 @@ class DeliveryWorker:
         self._begin()
         atexit.register(self._exit)
         reference: weakref.ref[DeliveryWorker] = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _revive(reference))
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=lambda: _revive(reference))
         # A child of multiprocessing ends without atexit: with its own finalizers only.
         multiprocessing.util.register_after_fork(self, DeliveryWorker._flush_at_end_of_child)
         if multiprocessing.parent_process() is not None:
@@ -197,9 +198,9 @@ class DeliveryWorker:
         if self._pid != os.getpid():
             return
         self._exiting = True
-        if not self._queue.empty() or self._ledger.waiting:
+        if not self._queue.empty() or self._outbox.size()[0]:
             self.shutdown(self.config.exit_timeout_s)
-            waiting = self._ledger.waiting
+            waiting, _ = self._outbox.size()
             if waiting:
                 logger.warning("payi_otel: the process ends with %d events and scores undelivered", waiting)
 

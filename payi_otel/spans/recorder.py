@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from payi_otel.capture.call import Call
     from payi_otel.capture.owners import Owners
     from payi_otel.delivery.ledger import Ledger
+    from payi_otel.delivery.worker import DeliveryWorker
     from payi_otel.settings import Settings
     from payi_otel.spans.provider import TracerSource
     from payi_otel.tracking.context import TrackingContext
@@ -38,21 +39,24 @@ class SpanRecorder:
         settings: Settings,
         ledger: Ledger,
         owners: Owners,
-        defer: Callable[[Callable[[], None]], None],
+        worker: DeliveryWorker,
     ) -> None:
         self._source = source
         self._settings = settings
         self._ledger = ledger
         self._owners = owners
-        self._defer = defer
+        self._worker = worker
         self._metrics = ClientMetrics()
 
     def defer(self, work: Callable[[], None]) -> None:
         """Run `work` on the delivery thread."""
-        self._defer(work)
+        self._worker.defer(work)
 
     def started(self, call: Call) -> None:
         """Start the call's span, in the trace of whatever span is current."""
+        if call.exchange.is_stream:
+            # Should a finalizer end it, the thread that does the work is there: it cannot be started then.
+            self._worker.wake()
         if call.exchange.surface in _SILENT_SURFACES:
             return
         span = self._start(call.exchange, call.tracking, call.started_wall_ns)
@@ -133,7 +137,7 @@ class SpanRecorder:
 
     def _remember(self, key: str, tracking: TrackingContext) -> None:
         self._owners.remember(key, tracking)
-        self._defer(lambda: self._owners.save(key))
+        self._worker.defer(lambda: self._owners.save(key))
 
     def _remember_batch(self, call: Call) -> None:
         body = call.body or {}
@@ -151,7 +155,7 @@ class SpanRecorder:
 
     def batch_line(self, call: Call, line: Mapping[str, Any]) -> None:
         """Bill one result of a batch, later: a results file may hold thousands."""
-        self._defer(lambda: self._write_batch_line(call, line))
+        self._worker.defer(lambda: self._write_batch_line(call, line))
 
     def _write_batch_line(self, call: Call, line: Mapping[str, Any]) -> None:
         with faults.guard("spans.batch_line"):
@@ -206,7 +210,10 @@ class SpanRecorder:
         )
         if facts.failure is not None or (facts.status or 0) >= 400:
             span.set_status(Status(StatusCode.ERROR, facts.failure))
-        self._ledger.saw(estimated=reading.usage_source == "estimated")
+        self._ledger.saw(
+            estimated=reading.usage_source == "estimated",
+            unpriced=price.resource == catalog.UNKNOWN_RESOURCE,
+        )
         self._metrics.record(facts, reading)
         self._end_span(span, call)
 

@@ -6,10 +6,10 @@ import json
 
 import anthropic
 import openai
-from tests.capture.conftest import USAGE, chat, message
-from tests.support.vendor import Reply
 
 import payi_otel
+from tests.capture.conftest import USAGE, chat, message
+from tests.support.vendor import Reply
 
 RESPONSE_ID = "resp_0123456789abcdef"
 

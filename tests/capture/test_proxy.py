@@ -9,10 +9,10 @@ import openai
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tests.capture.conftest import chat
-from tests.support.vendor import Reply
 
 import payi_otel
+from tests.capture.conftest import chat
+from tests.support.vendor import Reply
 
 ASK = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}
 

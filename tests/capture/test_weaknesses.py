@@ -9,10 +9,10 @@ import threading
 import anthropic
 import openai
 import pytest
-from tests.capture.conftest import HEADERS, chat, chat_events, message, message_events
-from tests.support.vendor import Reply
 
 import payi_otel
+from tests.capture.conftest import HEADERS, chat, chat_events, message, message_events
+from tests.support.vendor import Reply
 
 MESSAGES = [{"role": "user", "content": "my secret question"}]
 ASK = {"model": "gpt-4o-mini", "messages": MESSAGES}
@@ -39,6 +39,15 @@ def claude_reply(received):
     return Reply.json(message(), headers=HEADERS)
 
 
+def raised_by(run):
+    """What `run` raises; which HTTP library's error it is depends on the SDK's version."""
+    try:
+        run()
+    except Exception as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
 def test_d1_the_call_returns_while_pay_i_does_not_answer(world):
     from tests.support.ingest_sink import Hang
 
@@ -47,8 +56,9 @@ def test_d1_the_call_returns_while_pay_i_does_not_answer(world):
         w.sink.script.append(hang)
         for _ in range(3):
             assert openai_client(w).chat.completions.create(**ASK).choices[0].message.content == "hello"
+        assert w.sink.events == {}
         hang.release.set()
-        assert len(w.sink.events) < 3 or w.events()
+        assert w.event()["units"] == {"text": {"input": 11, "output": 7}}
 
 
 def test_d2_a_pay_i_that_is_down_is_not_noticed(world):
@@ -203,12 +213,12 @@ def test_d32_an_error_in_mid_stream_is_billed_for_what_arrived(world):
         return Reply.sse(message_events(), cut_after=4, cut="reset")
 
     with world(cut) as w:
-        with pytest.raises(Exception) as error:
-            list(claude(w).messages.create(**ASK_CLAUDE, stream=True))
+        stream = claude(w).messages.create(**ASK_CLAUDE, stream=True)
+        error = raised_by(lambda: list(stream))
         event = w.event()
         assert event["units"]["text"]["input"] == 30
         assert event["http_status_code"] == 299
-        assert event["properties"]["system.failure"] == type(error.value).__qualname__
+        assert event["properties"]["system.failure"] == type(error).__qualname__
 
 
 async def test_d33_a_cancelled_call_makes_an_event(world):
@@ -305,9 +315,9 @@ def test_d52_error_bodies_follow_content_capture(world):
 
 def test_d54_a_failure_names_types_and_quotes_nothing(world):
     with world(lambda _: Reply(cut_after=0, chunks=(b"x",))) as w:
-        with pytest.raises(openai.APIConnectionError):
-            openai_client(w, max_retries=0).chat.completions.create(**ASK, stream=True)
-            pytest.fail("the connection was cut")
+        client = openai_client(w, max_retries=0)
+        error = raised_by(lambda: list(client.chat.completions.create(**ASK, stream=True)))
+        assert w.event()["properties"]["system.failure"] == type(error).__qualname__
         assert "my secret question" not in everything_sent(w)
 
 

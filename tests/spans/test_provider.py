@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+
 from tests.capture.conftest import chat
 from tests.support.ingest_sink import running_sink
 from tests.support.vendor import Reply, running_vendor
@@ -145,9 +146,9 @@ def test_every_span_in_a_use_case_carries_it_unless_told_not_to(tmp_path, all_sp
 
 
 def test_a_stream_open_at_exit_is_billed(tmp_path):
-    from tests.capture.conftest import message_events
-
     import os
+
+    from tests.capture.conftest import message_events
 
     with running_sink() as sink, running_vendor(lambda _: Reply.sse(message_events())) as vendor:
         script = """
