@@ -1,0 +1,47 @@
+"""What the endpoints take from a request: the application, the store, path segments, pages."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timezone
+from typing import Annotated
+from urllib.parse import unquote
+
+from fastapi import Depends, Path, Query, Request
+from pydantic import AfterValidator
+
+from payi_otel.server.store.engine import Store
+from payi_otel.server.store.pages import DEFAULT_LIMIT, LARGEST_LIMIT, PageRequest
+
+
+async def _application_id(request: Request) -> int:
+    return request.state.application_id
+
+
+async def _store(request: Request) -> Store:
+    return request.app.state.store
+
+
+async def _page_request(
+    cursor: Annotated[str | None, Query()] = None,
+    limit: Annotated[int | None, Query(ge=1)] = None,
+    sort_ascending: Annotated[bool, Query()] = False,
+) -> PageRequest:
+    return PageRequest(cursor, min(limit or DEFAULT_LIMIT, LARGEST_LIMIT), sort_ascending)
+
+
+ApplicationId = Annotated[int, Depends(_application_id)]
+StoreOf = Annotated[Store, Depends(_store)]
+Paging = Annotated[PageRequest, Depends(_page_request)]
+Segment = Annotated[str, Path(min_length=1), AfterValidator(unquote)]
+"""A path segment, percent-decoded here and not before: names and ids may hold slashes."""
+
+
+def new_request_id() -> str:
+    """The id of one answer."""
+    return str(uuid.uuid4())
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(timezone.utc)

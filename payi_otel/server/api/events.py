@@ -1,0 +1,184 @@
+"""Events as the Ingest API takes them, and how their fields and headers become an `Event` of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StrictInt
+
+from payi_otel.server.api.models import Body, PropertyMap
+from payi_otel.server.errors import ApiError
+from payi_otel.server.pricing import UnitCount
+from payi_otel.server.store.ingest import Event
+from payi_otel.server.store.use_cases import checked_name
+
+LARGEST_COUNT = 2**31 - 1
+_FUTURE = timedelta(minutes=5)
+_COLUMNS = (
+    "category",
+    "resource",
+    "end_to_end_latency_ms",
+    "time_to_first_token_ms",
+    "time_to_first_completion_token_ms",
+    "http_status_code",
+    "provider_uri",
+    "use_case_step",
+    "user_id",
+    "account_name",
+    "limit_ids",
+    "request_tags",
+)
+_BODIES = ("provider_request_json", "provider_request_reasoning_json", "provider_response_json")
+
+Count = Annotated[StrictInt, Field(ge=0, le=LARGEST_COUNT)]
+Milliseconds = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+
+
+class Units(Body):
+    """A count of one unit."""
+
+    input: Count | None = None
+    output: Count | None = None
+
+
+def _as_units(value: Any) -> Any:
+    # The official SDK sends Bedrock Nova's cache counts as bare numbers; they are input.
+    return {"input": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Header(Body):
+    """A header of the provider's request or response."""
+
+    name: str
+    value: str | None = None
+
+
+class FunctionCall(Body):
+    """A tool the model asked for."""
+
+    name: str
+    arguments: str | None = None
+
+
+class IngestRequest(Body):
+    """One event; whom it belongs to comes in headers."""
+
+    category: Annotated[str, Field(min_length=1)]
+    units: dict[str, Annotated[Units, BeforeValidator(_as_units)]]
+    resource: str | None = None
+    event_timestamp: datetime | None = None
+    end_to_end_latency_ms: Milliseconds | None = None
+    time_to_first_token_ms: Milliseconds | None = None
+    time_to_first_completion_token_ms: Milliseconds | None = None
+    http_status_code: Annotated[int, Field(ge=0, le=999)] | None = None
+    provider_uri: str | None = None
+    provider_request_json: str | None = None
+    provider_request_reasoning_json: str | None = None
+    provider_request_headers: list[Header] | None = None
+    provider_response_json: str | list[str] | None = None
+    provider_response_headers: list[Header] | None = None
+    provider_response_function_calls: list[FunctionCall] | None = None
+    provider_response_id: str | None = None
+    properties: PropertyMap | None = None
+    use_case_properties: PropertyMap | None = None
+
+
+class BulkIngestRequest(IngestRequest):
+    """One event of many, with whom it belongs to."""
+
+    account_name: str | None = None
+    limit_ids: list[str] | None = None
+    request_tags: list[str] | None = None
+    scope: str | None = None
+    use_case_id: str | None = None
+    use_case_name: str | None = None
+    use_case_step: str | None = None
+    use_case_version: Annotated[int, Field(ge=1, le=LARGEST_COUNT)] | None = None
+    user_id: str | None = None
+
+
+def attribution(headers: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a bulk event that single ingest carries in headers. The older names mean the same."""
+
+    def text(*names: str) -> str | None:
+        return next((_decoded(headers[name]) for name in names if headers.get(name)), None)
+
+    def listed(name: str) -> list[str] | None:
+        parts = [part.strip() for part in (text(name) or "").split(",")]
+        return [part for part in parts if part] or None
+
+    fields = {
+        "limit_ids": listed("xProxy-Limit-IDs"),
+        "request_tags": listed("xProxy-Request-Tags"),
+        "user_id": text("xProxy-User-ID"),
+        "account_name": text("xProxy-Account-Name"),
+        "use_case_name": text("xProxy-UseCase-Name", "xProxy-Experience-Name"),
+        "use_case_id": text("xProxy-UseCase-ID", "xProxy-Experience-ID"),
+        "use_case_step": text("xProxy-UseCase-Step"),
+        "use_case_version": text("xProxy-UseCase-Version"),
+        "scope": text("xProxy-Resource-Scope"),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def logging_disabled(headers: Mapping[str, str]) -> bool:
+    """Whether the sender asks that bodies are not stored."""
+    return headers.get("xProxy-Logging-Disable", "").strip().lower() == "true"
+
+
+def to_event(
+    item: BulkIngestRequest, now: datetime, *, event_id: str | None = None, log: bool = True
+) -> Event:
+    """The event to store; raises `ApiError` for what its fields alone show to be wrong.
+
+    `event_id` identifies an event without a `provider_response_id`. Headers of the provider are not kept: they
+    may hold credentials.
+    """
+    columns: dict[str, Any] = {
+        name: value for name in _COLUMNS if (value := getattr(item, name)) not in (None, "")
+    }
+    if item.scope:
+        columns["resource_scope"] = item.scope
+    if item.event_timestamp is not None:
+        columns["event_timestamp"] = _checked_timestamp(item.event_timestamp, now)
+    bodies = {name: value for name in _BODIES if (value := getattr(item, name)) is not None}
+    if item.provider_response_function_calls is not None:
+        # Which tools were asked for is no secret; with what may be.
+        calls = item.provider_response_function_calls
+        columns["function_calls"] = [{"name": call.name} for call in calls]
+        bodies["function_calls"] = [call.model_dump() for call in calls]
+    return Event(
+        provider_response_id=item.provider_response_id or event_id or None,
+        columns=columns,
+        units={name: UnitCount(count.input or 0, count.output or 0) for name, count in item.units.items()},
+        use_case_name=checked_name(item.use_case_name) if item.use_case_name else None,
+        use_case_id=item.use_case_id or None,
+        use_case_version=item.use_case_version,
+        properties=item.properties or {},
+        use_case_properties=item.use_case_properties or {},
+        bodies=bodies if log else {},
+    )
+
+
+def _checked_timestamp(value: datetime, now: datetime) -> datetime:
+    try:
+        at = value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+    except OverflowError:
+        raise _bad_timestamp(value, "is out of range") from None
+    if at > now + _FUTURE:
+        raise _bad_timestamp(value, "is more than 5 minutes in the future; check the sender's clock")
+    return at
+
+
+def _bad_timestamp(value: datetime, problem: str) -> ApiError:
+    return ApiError(400, "invalid_ingest_event_timestamp", f"event_timestamp: {value.isoformat()} {problem}")
+
+
+def _decoded(value: str) -> str:
+    """Header text that was sent as UTF-8, which HTTP libraries read as Latin-1."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value

@@ -1,0 +1,59 @@
+"""The FastAPI application of the self-hosted server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Security
+from fastapi.security import APIKeyHeader
+
+from payi_otel.server.api import definitions, experiences, ingest, instances, kpis, local, requests, scores
+from payi_otel.server.api.context import now
+from payi_otel.server.auth import KEY_HEADER, Gate
+from payi_otel.server.config import ServerConfig
+from payi_otel.server.errors import add_error_handlers
+from payi_otel.server.store.engine import Store
+from payi_otel.server.store.keys import allow_key, any_key, new_key
+from payi_otel.version import VERSION
+
+_AREAS = (ingest, definitions, kpis, scores, instances, requests, experiences, local)
+
+
+def create_app(config: ServerConfig) -> FastAPI:
+    """The server as an ASGI application, with its database open and at least one API key valid.
+
+    >>> from pathlib import Path
+    >>> app = create_app(ServerConfig(Path("payi.db"), api_key="sk-payi-app-1"))  # doctest: +SKIP
+    """
+    store = Store(config.database_path)
+    _prepare_keys(store, config)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        store.close()
+
+    # The gate checks the key before anything else; this only says so in the OpenAPI document.
+    declared = Security(APIKeyHeader(name=KEY_HEADER, auto_error=False))
+    app = FastAPI(title="Pay-i, self-hosted", version=VERSION, lifespan=lifespan)
+    for area in _AREAS:
+        app.include_router(area.router, dependencies=[declared])
+    app.state.store = store
+    add_error_handlers(app)
+    app.add_middleware(Gate, store=store, max_body_bytes=config.max_body_bytes)
+    return app
+
+
+def _prepare_keys(store: Store, config: ServerConfig) -> None:
+    with store.write() as connection:
+        if config.api_key is not None:
+            allow_key(connection, config.api_key, now())
+        elif not any_key(connection):
+            key = new_key()
+            # Before the commit: a key that nobody can read must not lock everybody out.
+            descriptor = os.open(config.key_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(key + "\n")
+            allow_key(connection, key, now())

@@ -1,0 +1,76 @@
+"""The gate before the API: a valid key in `xProxy-api-key`, and a body that is not too large."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from payi_otel.server.errors import ApiError, error_response
+from payi_otel.server.store.engine import Store
+from payi_otel.server.store.keys import find_application
+
+KEY_HEADER = "xProxy-api-key"
+API_PREFIX = "/api/"
+
+
+class Gate:
+    """ASGI middleware. Who is not let in has not a byte of the body read.
+
+    It also hands the path on as it was sent, still percent-encoded: names and ids may hold slashes.
+    """
+
+    def __init__(self, app: ASGIApp, store: Store, max_body_bytes: int) -> None:
+        self._app = app
+        self._store = store
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        raw: bytes = scope["raw_path"]
+        scope = {**scope, "path": raw.decode("latin-1")}
+        if not scope["path"].startswith(API_PREFIX):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            self._check_size(headers)
+            application_id = await run_in_threadpool(self._application, headers.get(KEY_HEADER))
+        except ApiError as error:
+            await error_response(error)(scope, receive, send)
+            return
+        scope["state"] = {**scope.get("state", {}), "application_id": application_id}
+        await self._app(scope, self._counted(receive), send)
+
+    def _application(self, key: str | None) -> int:
+        with self._store.read() as connection:
+            found = find_application(connection, key) if key else None
+        if found is None:
+            fix = "is not valid" if key else "is missing"
+            raise ApiError(401, "invalid_api_key", f"{KEY_HEADER}: the key {fix}; send a key of this server")
+        return found
+
+    def _check_size(self, headers: Headers) -> None:
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._max_body_bytes:
+            raise self._too_large()
+
+    def _counted(self, receive: Receive) -> Receive:
+        """`receive` that stops a body sent in chunks at the limit."""
+        received = 0
+
+        async def counting() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_body_bytes:
+                raise self._too_large()
+            return message
+
+        return counting
+
+    def _too_large(self) -> ApiError:
+        message = f"the body is larger than {self._max_body_bytes} bytes; send fewer events at once"
+        return ApiError(413, "request_too_large", message)

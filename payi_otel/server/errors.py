@@ -1,0 +1,104 @@
+"""Every error the API answers, in its documented shapes: ApiError, ProxyApiError and ProblemDetails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+logger = logging.getLogger("payi_otel.server")
+
+_RETRYABLE = frozenset({408, 409, 429})
+
+
+class ApiError(HTTPException):
+    """A refusal. `code` is one of the API's stable codes, or None where it has none; the message may change."""
+
+    def __init__(self, status: int, code: str | None, message: str) -> None:
+        super().__init__(status, message)
+        self.code = code
+        self.message = message
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    """The ApiError object."""
+    body: dict[str, Any] = {"message": error.message, "statusCode": error.status_code}
+    if error.code is not None:
+        body["xproxy_error"] = {"code": error.code, "message": error.message}
+    return body
+
+
+def error_response(error: ApiError, *, path: str = "", method: str = "") -> JSONResponse:
+    """The answer for an error. A permanent one tells clients not to try again."""
+    permanent = error.status_code < 500 and error.status_code not in _RETRYABLE
+    headers = {"x-should-retry": "false"} if permanent else {}
+    if error.status_code in {400, 404} and _sets_a_score(method, path):
+        return JSONResponse(_problem(error), error.status_code, headers)
+    return JSONResponse(error_body(error), error.status_code, headers)
+
+
+def validation_error(errors: Sequence[Any]) -> ApiError:
+    """The ApiError for what pydantic found, naming field, value and fix of the first finding."""
+    first = cast("dict[str, Any]", errors[0])
+    place = [str(part) for part in first["loc"] if part not in {"body", "query", "path"}]
+    where = ".".join(place) or "body"
+    kind = str(first["type"])
+    if kind == "missing":
+        return ApiError(400, "required_field_missing", f"{where}: missing; the API requires it")
+    if kind == "extra_forbidden":
+        return ApiError(400, "invalid_json", f"{where}: unknown field; remove it")
+    if kind == "json_invalid":
+        return ApiError(400, "invalid_json", f"the body is not JSON: {first.get('ctx', {}).get('error', '')}")
+    said = str(first["msg"]).removeprefix("Value error, ")
+    shown = "" if isinstance(first.get("input"), (dict, list)) else f"{_shown(first.get('input'))}: "
+    code = "invalid_use_case_name" if kind == "use_case_name" else "invalid_json"
+    return ApiError(400, code, f"{where}: {shown}{said}")
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every failure of `app` in the API's shapes."""
+
+    def refused(request: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, ApiError):
+            assert isinstance(error, HTTPException)
+            error = ApiError(error.status_code, None, f"{request.method} {request.url.path}: {error.detail}")
+        return error_response(error, path=request.url.path, method=request.method)
+
+    def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return error_response(validation_error(error.errors()), path=request.url.path, method=request.method)
+
+    def failed(request: Request, error: Exception) -> JSONResponse:
+        # Only the place: the exception's own text may quote what somebody sent.
+        logger.error("%s %s failed", request.method, request.scope.get("endpoint"), exc_info=error)
+        return error_response(ApiError(500, "unexpected_error", "the server failed; its log says where"))
+
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, failed)
+
+
+def _problem(error: ApiError) -> dict[str, Any]:
+    title = error.code or ("Not Found" if error.status_code == 404 else "Bad Request")
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": error.status_code,
+        "detail": error.message,
+        "instance": None,
+    }
+
+
+def _sets_a_score(method: str, path: str) -> bool:
+    parts = path.split("/")
+    return method in {"PUT", "POST"} and "instances" in parts[:5] and parts[-2:-1] == ["kpis"]
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,105 @@
+"""Runs the server: in the foreground, or in a thread for as long as a block lasts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from payi_otel.server.app import create_app
+from payi_otel.server.config import ServerConfig
+from payi_otel.server.store.keys import new_key
+
+_SHUTDOWN_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that answers at `url` to whoever has `api_key`."""
+
+    url: str
+    api_key: str
+
+
+def serve(host: str, port: int, database_path: str | Path, api_key: str | None = None) -> None:
+    """Serve until interrupted, from a SQLite file that is made if missing.
+
+    `api_key`, or else `PAYI_API_KEY`, becomes a valid key. With neither, the first start makes a key and writes it
+    beside the database. Bind to another `host` than loopback only behind TLS: keys travel with every request.
+
+    >>> serve("127.0.0.1", 8742, "payi.db")  # doctest: +SKIP
+    """
+    config = ServerConfig(Path(database_path), api_key or os.environ.get("PAYI_API_KEY") or None)
+    app = create_app(config)
+    shown = f"[{host}]" if ":" in host else host
+    print(f"Pay-i is served at http://{shown}:{port} from {config.database_path}", flush=True)
+    if config.api_key is not None:
+        print("API key: the one given (api_key or PAYI_API_KEY)", flush=True)
+    elif config.key_path.exists():
+        print(f"API key: in {config.key_path}", flush=True)
+    else:
+        print("API key: one of those made before; give another with PAYI_API_KEY", flush=True)
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S)
+
+
+@contextmanager
+def background_server(
+    database_path: str | Path | None = None, api_key: str | None = None
+) -> Generator[RunningServer]:
+    """Serve on a free loopback port for the time of the block.
+
+    Without a `database_path` the data is gone afterwards; without an `api_key` a new one is made.
+
+    >>> with background_server() as server:  # doctest: +SKIP
+    ...     payi_instrument(base_url=server.url, api_key=server.api_key)
+    """
+    key = api_key or new_key()
+    with ExitStack() as stack:
+        if database_path is None:
+            database_path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payi-"))) / "payi.db"
+        app = create_app(ServerConfig(Path(database_path), key))
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        stack.enter_context(_serving(app, listening))
+        yield RunningServer(f"http://127.0.0.1:{listening.getsockname()[1]}", key)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@contextmanager
+def _serving(app: FastAPI, listening: socket.socket) -> Generator[None]:
+    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S))
+
+    def run() -> None:
+        try:
+            server.run(sockets=[listening])
+        finally:
+            server.ready.set()
+
+    thread = threading.Thread(target=run, name="payi-server", daemon=True)
+    thread.start()
+    server.ready.wait()
+    if not server.started:
+        raise RuntimeError("the server did not start; its log says why")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,231 @@
+"""What a request costs: our units priced with genai-prices as of the time of the event. Nothing is silently free.
+
+Amounts are decimal US dollars. A unit without a price is reported as unknown and a warning says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from genai_prices import Usage, calc_price
+from genai_prices.types import ModelInfo, PriceCalculation, TieredPrices
+
+from payi_otel.server.pricing_units import PER, UnitPrices, is_only_output, unit_prices
+from payi_otel.server.store.types import PICO
+
+_PROVIDERS: Mapping[str, str] = {
+    "system.openai": "openai",
+    "system.azureopenai": "azure",
+    "system.azure": "azure",
+    "system.anthropic": "anthropic",
+    "system.aws.bedrock": "aws",
+    "system.google.vertex": "google",
+    "system.databricks.azure": "databricks",
+    "system.databricks.aws": "databricks",
+    "system.databricks.google": "databricks",
+}
+_STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
+_BATCH = "batch"
+# OpenAI, Azure and Anthropic all sell batches at half price, which stands in where genai-prices has no batch price.
+_BATCH_FACTOR = Decimal("0.5")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCount:
+    """A count of one unit, each side 0 or more."""
+
+    input: int = 0
+    output: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """What a request used, and all that its price depends on. `tier` and `speed` are as the vendor billed them."""
+
+    category: str
+    resource: str | None
+    units: Mapping[str, UnitCount]
+    at: datetime
+    scope: str | None = None
+    tier: str | None = None
+    speed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The cost of a request, and what of it could not be priced."""
+
+    input: Decimal = Decimal(0)
+    output: Decimal = Decimal(0)
+    resource_id: str | None = None
+    unknown_units: Mapping[str, UnitCount] = field(default_factory=dict[str, UnitCount])
+    warnings: tuple[str, ...] = ()
+
+
+def price(consumption: Consumption) -> Cost:
+    """Price a request.
+
+    >>> from datetime import timezone
+    >>> at = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    >>> price(Consumption("system.openai", "gpt-4o", {"text": UnitCount(1000, 100)}, at)).input
+    Decimal('0.002500000000')
+    """
+    counted = {name: count for name, count in consumption.units.items() if count.input or count.output}
+    if not counted:
+        return Cost(resource_id=None)
+    found = _find(consumption)
+    if found is None:
+        warning = f"unknown_resource: no price for {consumption.resource!r} in {consumption.category!r}"
+        return Cost(unknown_units=counted, warnings=(warning,))
+    list_ = _PriceList(found, consumption)
+    unknown: dict[str, UnitCount] = {}
+    totals = {"input": Decimal(0), "output": Decimal(0)}
+    for name, count in counted.items():
+        missing: dict[str, int] = {}
+        for side, number in (("input", count.input), ("output", count.output)):
+            single = list_.single(name, side) if number else Decimal(0)
+            if single is None:
+                missing[side] = number
+            else:
+                totals[side] += single * number
+        if missing:
+            unknown[name] = UnitCount(**missing)
+    warnings = [f"unknown_unit: {name} has no price for {consumption.resource!r}" for name in unknown]
+    return Cost(
+        input=totals["input"].quantize(PICO),
+        output=totals["output"].quantize(PICO),
+        resource_id=f"{found.provider.id}/{found.model.id}",
+        unknown_units=unknown,
+        warnings=(*warnings, *list_.warnings),
+    )
+
+
+def _find(consumption: Consumption) -> PriceCalculation | None:
+    """The price list of the resource at the time of the event. Usage is left out: only the list is wanted."""
+    provider = _provider(consumption.category)
+    if provider is None:
+        return None
+    for resource in _names(consumption.resource or "", provider):
+        try:
+            return calc_price(
+                Usage(),
+                resource,
+                provider_id=provider,
+                genai_request_timestamp=consumption.at,
+                price_context=_context(consumption),
+            )
+        except LookupError:
+            continue
+    return None
+
+
+def _provider(category: str) -> str | None:
+    """genai-prices' provider: a fixed one, or the category's own name, as host mappings to vendors give it."""
+    known = _PROVIDERS.get(category)
+    return known or (category.removeprefix("system.") if category.startswith("system.") else None)
+
+
+def _names(resource: str, provider: str) -> Iterable[str]:
+    if not resource:
+        return
+    if provider == "google":
+        # Pay-i's names on Vertex say whose model it is.
+        resource = resource.removeprefix("google.").removeprefix("anthropic.")
+    yield resource
+    if "/" in resource:
+        # A Bedrock ARN, or a publisher's path.
+        yield resource.rsplit("/", 1)[1]
+
+
+def _context(consumption: Consumption) -> dict[str, str]:
+    context: dict[str, str] = {}
+    if consumption.tier == _BATCH:
+        context["processing"] = _BATCH
+    elif consumption.tier:
+        context["service_tier"] = consumption.tier
+    if consumption.speed:
+        context["speed"] = consumption.speed
+    return context
+
+
+class _PriceList:
+    """The prices of one model for one request. `warnings` says what the prices leave out."""
+
+    def __init__(self, found: PriceCalculation, consumption: Consumption) -> None:
+        self._prices: Any = found.model_price
+        self._model_id = found.model.id
+        self._free = _is_free(found)
+        self._input_tokens = sum(
+            count.input for name, count in consumption.units.items() if unit_prices(name)[0].is_token
+        )
+        self._token_factor = Decimal(1)
+        self.warnings: list[str] = []
+        # A provider that resells another's model has not taken over its variants.
+        own = any(found.model is model for model in found.provider.models)
+        self._apply_context(found.model if own else None, consumption)
+
+    def _apply_context(self, model: ModelInfo | None, consumption: Consumption) -> None:
+        for key, value in _context(consumption).items():
+            if value in _STANDARD_TIERS or _has_variant(model, key, value):
+                continue
+            if key == "processing":
+                self._token_factor = _BATCH_FACTOR
+            else:
+                what = "tier_unpriced" if key == "service_tier" else "speed_unpriced"
+                self.warnings.append(f"{what}: {value!r} is priced as standard")
+        if consumption.scope and not consumption.scope.startswith("global"):
+            self.warnings.append(f"scope_unpriced: {consumption.scope!r} is priced as global")
+
+    def single(self, unit_name: str, side: str) -> Decimal | None:
+        """The price of one single unit, None if there is no telling."""
+        if self._free:
+            return Decimal(0)
+        unit, large = unit_prices(unit_name)
+        keys = unit.input if side == "input" else unit.output
+        for key in keys:
+            found = self._price(key, large)
+            if found is not None:
+                return found * (self._token_factor if unit.is_token else 1)
+        return self._derived(unit, unit_name, side, large)
+
+    def _derived(self, unit: UnitPrices, unit_name: str, side: str, large: bool) -> Decimal | None:
+        if side == "input" and unit.multiple is not None:
+            plain = self._price("input_mtok", large)
+            # Only Anthropic's models have this rule; others bill cache writes like any input.
+            multiple = unit.multiple if "claude" in self._model_id else Decimal(1)
+            return None if plain is None else plain * multiple * self._token_factor
+        if side == "output" and is_only_output(unit_name, self._model_id):
+            plain = self._price("output_mtok", large)
+            return None if plain is None else plain * self._token_factor
+        return None
+
+    def _price(self, key: str, large: bool) -> Decimal | None:
+        found: Decimal | TieredPrices | None = getattr(self._prices, key)
+        if found is None:
+            return None
+        if isinstance(found, TieredPrices):
+            found = _tier(found, self._input_tokens, large)
+        return found / PER[key]
+
+
+def _tier(prices: TieredPrices, input_tokens: int, large: bool) -> Decimal:
+    """The price for this much input. A large-context unit is never below the first tier, whoever counted."""
+    if large:
+        input_tokens = max(input_tokens, prices.tiers[0].start + 1)
+    reached = [tier.price for tier in prices.tiers if input_tokens > tier.start]
+    return reached[-1] if reached else prices.base
+
+
+def _has_variant(model: ModelInfo | None, key: str, value: str) -> bool:
+    variants = model.price_variants if model is not None else None
+    return any(variant.when.get(key) == value for variant in variants or ())
+
+
+def _is_free(found: PriceCalculation) -> bool:
+    """An empty price list alone may also mean that nobody knows the prices."""
+    named_free = found.model.id == "moderation" or found.model.id.endswith(":free")
+    return named_free and not any(value is not None for value in vars(found.model_price).values())

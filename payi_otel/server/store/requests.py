@@ -1,0 +1,87 @@
+"""Stored requests: read by either id, and properties added afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Select, select, update
+
+from payi_otel.server.store.schema import requests
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """A request as it is stored; `values` are its columns by name."""
+
+    id: int
+    request_id: str
+    provider_response_id: str | None
+    event_timestamp: datetime
+    ingest_timestamp: datetime
+    input_cost: Decimal
+    output_cost: Decimal
+    values: Mapping[str, Any]
+
+
+def find(connection: Connection, application_id: int, request_id: str) -> StoredRequest | None:
+    """A request by our own id."""
+    return _one(connection, _all(application_id).where(requests.c.request_id == request_id))
+
+
+def find_by_response(
+    connection: Connection, application_id: int, provider_response_id: str, category: str | None = None
+) -> StoredRequest | None:
+    """A request by the provider's id."""
+    statement = _all(application_id).where(requests.c.provider_response_id == provider_response_id)
+    if category is not None:
+        statement = statement.where(requests.c.category == category)
+    return _one(connection, statement)
+
+
+def find_for_update(
+    connection: Connection, application_id: int, response_ids: Iterable[str]
+) -> dict[str, StoredRequest]:
+    """The requests among these provider ids that are stored already, locked until the transaction ends."""
+    statement = _all(application_id).where(requests.c.provider_response_id.in_(list(response_ids)))
+    # In one order everywhere, so that two batches with the same events cannot block each other.
+    rows = connection.execute(statement.order_by(requests.c.id).with_for_update()).mappings()
+    return {row["provider_response_id"]: read_request(row) for row in rows}
+
+
+def merge_properties(
+    connection: Connection, request: StoredRequest, properties: Mapping[str, str | None]
+) -> None:
+    """Set properties; the others stay."""
+    current: dict[str, str | None] = connection.execute(
+        select(requests.c.properties).where(requests.c.id == request.id).with_for_update()
+    ).scalar_one()
+    connection.execute(
+        update(requests).where(requests.c.id == request.id).values(properties={**current, **properties})
+    )
+
+
+def read_request(columns: Mapping[str, Any]) -> StoredRequest:
+    """A row of the table by column name."""
+    return StoredRequest(
+        id=columns["id"],
+        request_id=columns["request_id"],
+        provider_response_id=columns["provider_response_id"],
+        event_timestamp=columns["event_timestamp"],
+        ingest_timestamp=columns["ingest_timestamp"],
+        input_cost=columns["input_cost"],
+        output_cost=columns["output_cost"],
+        values=dict(columns),
+    )
+
+
+def _all(application_id: int) -> Select[Any]:
+    return select(requests).where(requests.c.application_id == application_id)
+
+
+def _one(connection: Connection, statement: Select[Any]) -> StoredRequest | None:
+    row = connection.execute(statement).mappings().first()
+    return None if row is None else read_request(row)

@@ -1,0 +1,169 @@
+"""The tables. Every row belongs to an application; requests keep the names they were sent under.
+
+A request holds its use case's name and id as text: deleting a use case never loses what it cost.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from payi_otel.server.store.types import Instant, Money, RowId
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[int]:
+    return Column("id", RowId, primary_key=True, autoincrement=True)
+
+
+def _parent(name: str, target: str) -> Column[int]:
+    return Column(name, RowId, ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=False)
+
+
+applications = Table(
+    "applications",
+    metadata,
+    _id(),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _parent("application_id", "applications"),
+    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+use_cases = Table(
+    "use_cases",
+    metadata,
+    _id(),
+    _parent("application_id", "applications"),
+    Column("name", String(64), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("logging_enabled", Boolean, nullable=False),
+    Column("limit_config", JSON(none_as_null=True)),
+    Column("type_version", Integer, nullable=False),
+    # False until somebody defines it: until then it was only made by its first use.
+    Column("defined", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("application_id", "name"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    _id(),
+    _parent("application_id", "applications"),
+    _parent("use_case", "use_cases"),
+    Column("use_case_id", Text, nullable=False),
+    Column("type_version", Integer, nullable=False),
+    Column("properties", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("use_case", "use_case_id"),
+    # The older API finds an instance without its use case's name.
+    Index(None, "application_id", "use_case_id"),
+)
+
+kpis = Table(
+    "kpis",
+    metadata,
+    _id(),
+    _parent("use_case", "use_cases"),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("kpi_type", String(16), nullable=False),
+    Column("goal", Float, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("use_case", "name"),
+)
+
+kpi_scores = Table(
+    "kpi_scores",
+    metadata,
+    _id(),
+    _parent("kpi", "kpis"),
+    _parent("instance", "instances"),
+    Column("score", Float),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("kpi", "instance"),
+    Index(None, "instance"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    _id(),
+    _parent("application_id", "applications"),
+    Column("request_id", String(36), nullable=False, unique=True),
+    Column("provider_response_id", Text),
+    Column("category", Text, nullable=False),
+    Column("resource", Text),
+    Column("resource_scope", Text),
+    Column("units", JSON, nullable=False),
+    Column("event_timestamp", Instant, nullable=False),
+    Column("ingest_timestamp", Instant, nullable=False),
+    Column("end_to_end_latency_ms", Integer),
+    Column("time_to_first_token_ms", Integer),
+    Column("time_to_first_completion_token_ms", Integer),
+    Column("http_status_code", Integer),
+    Column("provider_uri", Text),
+    Column("use_case_name", String(64)),
+    Column("use_case_id", Text),
+    Column("use_case_version", Integer),
+    Column("use_case_step", Text),
+    Column("user_id", Text),
+    Column("account_name", Text),
+    Column("limit_ids", JSON, nullable=False),
+    Column("request_tags", JSON, nullable=False),
+    Column("properties", JSON, nullable=False),
+    Column("function_calls", JSON, nullable=False),
+    Column("input_cost", Money, nullable=False),
+    Column("output_cost", Money, nullable=False),
+    Column("input_tokens", RowId, nullable=False),
+    Column("output_tokens", RowId, nullable=False),
+    Column("resource_id", Text),
+    Column("unknown_units", JSON, nullable=False),
+    Column("warnings", JSON, nullable=False),
+    # The identity of an event: sent twice, it is stored once.
+    UniqueConstraint("application_id", "provider_response_id"),
+    Index(None, "application_id", "use_case_name", "event_timestamp"),
+)
+
+request_bodies = Table(
+    "request_bodies",
+    metadata,
+    Column(
+        "request", RowId, ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Column("provider_request_json", Text),
+    Column("provider_request_reasoning_json", Text),
+    Column("provider_response_json", JSON(none_as_null=True)),
+    Column("function_calls", JSON(none_as_null=True)),
+)
+"""Prompts and answers: only of use cases whose logging is enabled."""
