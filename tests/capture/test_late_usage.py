@@ -43,7 +43,7 @@ def test_a_background_response_is_billed_once_to_who_created_it(world):
     with world(lambda _: Reply.json(response("queued"))) as w:
         client = openai.OpenAI(api_key="k", base_url=w.openai_url)
         with payi_otel.track_context(use_case_name="creator", use_case_id="7"):
-            client.responses.create(model="gpt-4.1", input="x", background=True)
+            client.responses.create(model="gpt-4.1", input="x", extra_body={"background": True})
         assert w.events() == []
         with payi_otel.track_context(use_case_name="poller"):
             client.responses.retrieve(RESPONSE_ID)
@@ -62,7 +62,7 @@ def test_another_process_knows_who_created_it(world):
     with world(lambda _: Reply.json(response("queued"))) as w:
         with payi_otel.track_context(use_case_name="creator", use_case_id="7"):
             openai.OpenAI(api_key="k", base_url=w.openai_url).responses.create(
-                model="gpt-4.1", input="x", background=True
+                model="gpt-4.1", input="x", extra_body={"background": True}
             )
         assert payi_otel.force_flush(20)
     with world(lambda _: Reply.json(response("completed", DONE))) as w:

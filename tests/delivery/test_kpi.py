@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs import export as logs_export
 from opentelemetry.sdk.trace import TracerProvider
 
 from payi_otel import kpi
@@ -167,9 +167,11 @@ def test_d47_an_increment_whose_answer_was_lost_is_not_added_twice(sink: IngestS
 def test_a_score_tells_the_applications_telemetry(
     sink: IngestSink, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exporter = InMemoryLogRecordExporter()
+    if not hasattr(logs_export, "InMemoryLogRecordExporter"):
+        pytest.skip("this OpenTelemetry has no log events yet")
+    exporter = logs_export.InMemoryLogRecordExporter()
     provider = LoggerProvider()
-    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    provider.add_log_record_processor(logs_export.SimpleLogRecordProcessor(exporter))
     monkeypatch.setattr("opentelemetry._logs.get_logger", provider.get_logger)
     tracer = TracerProvider().get_tracer("app")
     with tracer.start_as_current_span("work") as span:

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,6 +132,7 @@ async def test_d15_anyio_worker_threads_run_in_the_scope_of_their_task() -> None
 
 
 def test_d15_fastapi_sync_endpoints_run_in_the_scope_of_their_request() -> None:
+    pytest.importorskip("fastapi", reason="FastAPI belongs to the server extra")
     from fastapi import FastAPI, Request
     from fastapi.testclient import TestClient
 

@@ -85,6 +85,7 @@ async def test_what_runs_is_of_the_same_kind_and_name() -> None:
 
 
 def test_d9_fastapi_sees_the_parameters_of_a_tracked_endpoint() -> None:
+    pytest.importorskip("fastapi", reason="FastAPI belongs to the server extra")
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
