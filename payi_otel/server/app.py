@@ -40,10 +40,16 @@ def create_app(config: ServerConfig) -> FastAPI:
     app = FastAPI(title="Pay-i, self-hosted", version=VERSION, lifespan=lifespan)
     for area in _AREAS:
         app.include_router(area.router, dependencies=[declared])
+    # Without a key, for whatever watches over the process.
+    app.add_api_route("/healthz", _health, methods=["GET"])
     app.state.store = store
     add_error_handlers(app)
     app.add_middleware(Gate, store=store, max_body_bytes=config.max_body_bytes)
     return app
+
+
+def _health() -> dict[str, str]:
+    return {"status": "ok"}
 
 
 def _prepare_keys(store: Store, config: ServerConfig) -> None:

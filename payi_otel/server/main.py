@@ -29,7 +29,12 @@ class RunningServer:
     api_key: str
 
 
-def serve(host: str, port: int, database_path: str | Path, api_key: str | None = None) -> None:
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8742,
+    database_path: str | Path = "payi.db",
+    api_key: str | None = None,
+) -> None:
     """Serve until interrupted, from a SQLite file that is made if missing.
 
     `api_key`, or else `PAYI_API_KEY`, becomes a valid key. With neither, the first start makes a key and writes it
@@ -37,7 +42,7 @@ def serve(host: str, port: int, database_path: str | Path, api_key: str | None =
 
     >>> serve("127.0.0.1", 8742, "payi.db")  # doctest: +SKIP
     """
-    config = ServerConfig(Path(database_path), api_key or os.environ.get("PAYI_API_KEY") or None)
+    config = ServerConfig(Path(database_path).resolve(), api_key or os.environ.get("PAYI_API_KEY") or None)
     app = create_app(config)
     shown = f"[{host}]" if ":" in host else host
     print(f"Pay-i is served at http://{shown}:{port} from {config.database_path}", flush=True)

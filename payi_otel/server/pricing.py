@@ -28,6 +28,7 @@ _PROVIDERS: Mapping[str, str] = {
     "system.databricks.aws": "databricks",
     "system.databricks.google": "databricks",
 }
+_MAKERS = ("openai", "anthropic")
 _STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
 _BATCH = "batch"
 # OpenAI, Azure and Anthropic all sell batches at half price, which stands in where genai-prices has no batch price.
@@ -106,27 +107,30 @@ def price(consumption: Consumption) -> Cost:
 
 def _find(consumption: Consumption) -> PriceCalculation | None:
     """The price list of the resource at the time of the event. Usage is left out: only the list is wanted."""
-    provider = _provider(consumption.category)
-    if provider is None:
-        return None
-    for resource in _names(consumption.resource or "", provider):
-        try:
-            return calc_price(
-                Usage(),
-                resource,
-                provider_id=provider,
-                genai_request_timestamp=consumption.at,
-                price_context=_context(consumption),
-            )
-        except LookupError:
-            continue
+    for provider in _providers(consumption.category):
+        for resource in _names(consumption.resource or "", provider):
+            try:
+                return calc_price(
+                    Usage(),
+                    resource,
+                    provider_id=provider,
+                    genai_request_timestamp=consumption.at,
+                    price_context=_context(consumption),
+                )
+            except LookupError:
+                continue
     return None
 
 
-def _provider(category: str) -> str | None:
-    """genai-prices' provider: a fixed one, or the category's own name, as host mappings to vendors give it."""
+def _providers(category: str) -> tuple[str, ...]:
+    """genai-prices' providers: a fixed one, or the category's own name, as host mappings to vendors give it.
+
+    A model that a known host sells but does not list costs what its maker asks.
+    """
     known = _PROVIDERS.get(category)
-    return known or (category.removeprefix("system.") if category.startswith("system.") else None)
+    if known is not None:
+        return (known, *_MAKERS)
+    return (category.removeprefix("system."),) if category.startswith("system.") else ()
 
 
 def _names(resource: str, provider: str) -> Iterable[str]:
@@ -170,7 +174,7 @@ class _PriceList:
 
     def _apply_context(self, model: ModelInfo | None, consumption: Consumption) -> None:
         for key, value in _context(consumption).items():
-            if value in _STANDARD_TIERS or _has_variant(model, key, value):
+            if value in _STANDARD_TIERS or _has_variant(model, key, value, consumption.at):
                 continue
             if key == "processing":
                 self._token_factor = _BATCH_FACTOR
@@ -220,9 +224,12 @@ def _tier(prices: TieredPrices, input_tokens: int, large: bool) -> Decimal:
     return reached[-1] if reached else prices.base
 
 
-def _has_variant(model: ModelInfo | None, key: str, value: str) -> bool:
+def _has_variant(model: ModelInfo | None, key: str, value: str, at: datetime) -> bool:
     variants = model.price_variants if model is not None else None
-    return any(variant.when.get(key) == value for variant in variants or ())
+    return any(
+        variant.when.get(key) == value and (variant.constraint is None or variant.constraint.active(at))
+        for variant in variants or ()
+    )
 
 
 def _is_free(found: PriceCalculation) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -77,13 +79,15 @@ def create_experience(
 @router.get("/instances/{experience_id}")
 def get_experience(experience_id: Segment, application_id: ApplicationId, store: StoreOf) -> ExperienceOut:
     """One experience."""
-    return _shown(instances.get_instance_by_id(experience_id, application_id, store))
+    with _older_code():
+        return _shown(instances.get_instance_by_id(experience_id, application_id, store))
 
 
 @router.delete("/instances/{experience_id}")
 def delete_experience(experience_id: Segment, application_id: ApplicationId, store: StoreOf) -> ExperienceOut:
     """Delete an experience."""
-    return _shown(instances.delete_instance_by_id(experience_id, application_id, store))
+    with _older_code():
+        return _shown(instances.delete_instance_by_id(experience_id, application_id, store))
 
 
 @router.put("/instances/{experience_id}/properties")
@@ -92,7 +96,8 @@ def set_properties(
     experience_id: Segment, body: PropertiesBody, application_id: ApplicationId, store: StoreOf
 ) -> ExperienceOut:
     """Set properties of an experience; the others stay."""
-    return _shown(instances.set_properties_by_id(experience_id, body, application_id, store))
+    with _older_code():
+        return _shown(instances.set_properties_by_id(experience_id, body, application_id, store))
 
 
 def _check(name: str, application_id: int, store: StoreOf) -> None:
@@ -101,6 +106,17 @@ def _check(name: str, application_id: int, store: StoreOf) -> None:
         if use_cases.find(connection, application_id, name) is None:
             message = f"experience_name: {name!r} is not defined; create it first"
             raise ApiError(404, "experience_type_not_found", message)
+
+
+@contextmanager
+def _older_code() -> Generator[None, None, None]:
+    """So has it for an unknown experience."""
+    try:
+        yield
+    except ApiError as error:
+        if error.code != "use_case_instance_not_found":
+            raise
+        raise ApiError(404, "experience_instance_not_found", error.message) from None
 
 
 def _shown(instance: InstanceOut) -> ExperienceOut:

@@ -89,7 +89,9 @@ def _take(
         total_count=len(items),
         errors=errors or None,
     )
-    return JSONResponse(answer.model_dump(mode="json"), 400 if errors and not events else 200)
+    refused = bool(errors) and not events
+    headers = {"x-should-retry": "false"} if refused else None
+    return JSONResponse(answer.model_dump(mode="json"), 400 if refused else 200, headers)
 
 
 def _sorted_out(items: list[Any], arrived: datetime, *, log: bool) -> tuple[list[Event], list[ItemError]]:

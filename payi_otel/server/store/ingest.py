@@ -155,7 +155,7 @@ class _Ingest:
             **before.values,
             **event.columns,
             **_owner_columns(event, owner),
-            "properties": {**before.values["properties"], **event.properties},
+            "properties": {**_lasting(before.values["properties"]), **event.properties},
         }
         values |= _priced(event.units, values, owner.warnings)
         changed = {name: value for name, value in values.items() if value != before.values[name]}
@@ -197,6 +197,11 @@ class _Ingest:
             )
             self._instances[name, use_case_id] = instance
         return _Owner(use_case, replace(instance, type_version=version or instance.type_version))
+
+
+def _lasting(properties: Properties) -> Properties:
+    """Without what was said of units that are now replaced."""
+    return {name: value for name, value in properties.items() if name != "system.usage_source"}
 
 
 def _owner_columns(event: Event, owner: _Owner) -> dict[str, Any]:

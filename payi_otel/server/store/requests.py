@@ -10,7 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
-from payi_otel.server.store.schema import requests
+from payi_otel.server.store.schema import request_bodies, requests
+
+BODY_COLUMNS = (
+    "provider_request_json",
+    "provider_request_reasoning_json",
+    "provider_response_json",
+    "provider_response_function_calls",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,18 @@ def merge_properties(
     connection.execute(
         update(requests).where(requests.c.id == request.id).values(properties={**current, **properties})
     )
+
+
+def select_with_bodies(application_id: int, use_case_name: str | None = None) -> Select[Any]:
+    """All requests, or those of a use case, with what was said in them (`BODY_COLUMNS`) where that is kept."""
+    bodies = [request_bodies.c[name] for name in BODY_COLUMNS[:-1]]
+    said = request_bodies.c.function_calls.label(BODY_COLUMNS[-1])
+    statement = (
+        select(requests, *bodies, said)
+        .join_from(requests, request_bodies, isouter=True)
+        .where(requests.c.application_id == application_id)
+    )
+    return statement if use_case_name is None else statement.where(requests.c.use_case_name == use_case_name)
 
 
 def read_request(columns: Mapping[str, Any]) -> StoredRequest:

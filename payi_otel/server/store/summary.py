@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Text, case, cast, func, or_, select
 
+from payi_otel.server.pricing import UnitCount
 from payi_otel.server.store.schema import instances, kpi_scores, kpis, requests, use_cases
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over requests. `unpriced` counts those with units that have no price."""
+    """Sums over requests. `unpriced` counts those with units that have no price.
+
+    `estimated` counts those whose units the sender worked out because the provider did not tell them.
+    """
 
     calls: int = 0
     failures: int = 0
+    estimated: int = 0
     unpriced: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -44,12 +49,14 @@ class UseCaseSummary:
     instances: int
     totals: Totals
     kpis: Sequence[KpiAverage]
+    units: Mapping[str, UnitCount] = field(default_factory=dict[str, UnitCount])
 
 
 def summarize(connection: Connection, application_id: int) -> list[UseCaseSummary]:
     """All use cases by name, then those that were deleted, then the requests without a use case."""
     totals = _totals(connection, application_id)
     averages = _averages(connection, application_id)
+    units = _units(connection, application_id)
     counted = (
         select(use_cases.c.id, use_cases.c.name, func.count(instances.c.id).label("instances"))
         .join_from(use_cases, instances, isouter=True)
@@ -58,20 +65,25 @@ def summarize(connection: Connection, application_id: int) -> list[UseCaseSummar
         .order_by(use_cases.c.name)
     )
     found = [
-        UseCaseSummary(row.name, row.instances, totals.pop(row.name, Totals()), averages[row.id])
+        UseCaseSummary(
+            row.name, row.instances, totals.pop(row.name, Totals()), averages[row.id], units[row.name]
+        )
         for row in connection.execute(counted)
     ]
     rest = sorted(totals.items(), key=lambda item: (item[0] is None, item[0] or ""))
-    return found + [UseCaseSummary(name, 0, sums, ()) for name, sums in rest]
+    return found + [UseCaseSummary(name, 0, sums, (), units[name]) for name, sums in rest]
 
 
 def _totals(connection: Connection, application_id: int) -> dict[str | None, Totals]:
-    status = requests.c.http_status_code
+    status, properties = requests.c.http_status_code, requests.c.properties
+    failed = properties["system.failure"].as_string().is_not(None)
+    estimated = properties["system.usage_source"].as_string() == "estimated"
     statement = (
         select(
             requests.c.use_case_name,
             func.count().label("calls"),
-            _count(or_(status >= 400, status == 299)).label("failures"),
+            _count(or_(status >= 400, status == 299, failed)).label("failures"),
+            _count(estimated).label("estimated"),
             _count(cast(requests.c.unknown_units, Text) != "{}").label("unpriced"),
             func.sum(requests.c.input_tokens).label("input_tokens"),
             func.sum(requests.c.output_tokens).label("output_tokens"),
@@ -85,6 +97,7 @@ def _totals(connection: Connection, application_id: int) -> dict[str | None, Tot
         row.use_case_name: Totals(
             calls=row.calls,
             failures=row.failures,
+            estimated=row.estimated,
             unpriced=row.unpriced,
             input_tokens=int(row.input_tokens),
             output_tokens=int(row.output_tokens),
@@ -92,6 +105,22 @@ def _totals(connection: Connection, application_id: int) -> dict[str | None, Tot
         )
         for row in connection.execute(statement)
     }
+
+
+def _units(connection: Connection, application_id: int) -> defaultdict[str | None, dict[str, UnitCount]]:
+    # Added up here: every database opens up JSON in SQL of its own.
+    statement = (
+        select(requests.c.use_case_name, requests.c.units)
+        .where(requests.c.application_id == application_id)
+        .execution_options(yield_per=1000)
+    )
+    found: defaultdict[str | None, dict[str, UnitCount]] = defaultdict(dict)
+    for row in connection.execute(statement):
+        sums = found[row.use_case_name]
+        for name, count in row.units.items():
+            before = sums.get(name, UnitCount())
+            sums[name] = UnitCount(before.input + count["input"], before.output + count["output"])
+    return found
 
 
 def _averages(connection: Connection, application_id: int) -> dict[int, list[KpiAverage]]:

@@ -6,12 +6,15 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, Numeric
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Integer, func, type_coerce
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 
 PICO = Decimal("1e-12")
+LARGEST = Decimal(9_000_000)
+"""What fits into 64 bits, in US dollars."""
 _PICOS = 10**12
+_MICRO = 10**6
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only for a column that is exactly INTEGER."""
@@ -23,15 +26,26 @@ class Money(TypeDecorator[Decimal]):
     impl = BigInteger
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        # PostgreSQL's sum() over bigint is numeric already; the column itself may exceed 64 bits there too.
-        return dialect.type_descriptor(Numeric(30, 0) if dialect.name == "postgresql" else BigInteger())
-
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
         return None if value is None else int((value * _PICOS).to_integral_value())
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(int(value)) * PICO
+
+
+def money_sums(column: ColumnElement[Decimal]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """A sum of money in two parts for `read_sum`: SQLite's own sum() would overflow at nine million dollars."""
+    picos = type_coerce(column, BigInteger)
+    return func.sum(picos // _MICRO), func.sum(picos % _MICRO)
+
+
+def read_sum(whole: int, rest: int) -> Decimal:
+    """The sum whose parts the database gave.
+
+    >>> read_sum(2, 500_000)
+    Decimal('0.000002500000')
+    """
+    return Decimal(int(whole) * _MICRO + int(rest)) * PICO
 
 
 class Instant(TypeDecorator[datetime]):

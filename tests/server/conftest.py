@@ -1,0 +1,65 @@
+"""A real server on loopback, and plain HTTP against it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from payi_otel.server.main import background_server
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[Any]:
+    with background_server() as running:
+        yield running
+
+
+@pytest.fixture
+def http(server: Any) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=server.url, headers={"xProxy-api-key": server.api_key}) as client:
+        yield client
+
+
+@pytest.fixture
+def fresh() -> Callable[[str], str]:
+    """Names nobody used before, so that tests may share one server."""
+    return lambda prefix: f"{prefix}-{next(_numbers)}"
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """A small event of gpt-4o-mini: 1000 tokens in at 0.15 and 500 out at 0.60 dollars a million."""
+    return {
+        "category": "system.openai",
+        "resource": "gpt-4o-mini",
+        "units": {"text": {"input": 1000, "output": 500}},
+        **changes,
+    }
+
+
+def stored(http: httpx2.Client, use_case_name: str) -> list[dict[str, Any]]:
+    """What the server keeps of a use case."""
+    answer = http.get("/api/v1/local/events", params={"use_case_name": use_case_name, "limit": 1000})
+    assert answer.status_code == 200
+    return answer.json()["items"]
+
+
+def summary(http: httpx2.Client, use_case_name: str) -> dict[str, Any]:
+    """The summary of a use case."""
+    entries = http.get("/api/v1/local/summary").json()["use_cases"]
+    (found,) = [entry for entry in entries if entry["use_case_name"] == use_case_name]
+    return found
+
+
+def code(answer: httpx2.Response) -> str | None:
+    """The error code of an ApiError, whose shape is checked."""
+    body = answer.json()
+    assert body["statusCode"] == answer.status_code
+    assert isinstance(body["message"], str)
+    assert answer.headers["x-should-retry"] == "false"
+    return body["xproxy_error"]["code"]
