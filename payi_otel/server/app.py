@@ -37,7 +37,15 @@ def create_app(config: ServerConfig) -> FastAPI:
 
     # The gate checks the key before anything else; this only says so in the OpenAPI document.
     declared = Security(APIKeyHeader(name=KEY_HEADER, auto_error=False))
-    app = FastAPI(title="Pay-i, self-hosted", version=VERSION, lifespan=lifespan)
+    app = FastAPI(
+        title="Pay-i, self-hosted",
+        version=VERSION,
+        lifespan=lifespan,
+        # The pages that show it would load scripts from elsewhere; and a redirect would drop the key.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     for area in _AREAS:
         app.include_router(area.router, dependencies=[declared])
     # Without a key, for whatever watches over the process.

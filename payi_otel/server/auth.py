@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from payi_otel.server.errors import ApiError, error_response
+from payi_otel.server.errors import ApiError, error_response, failure
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.keys import find_application
 
@@ -42,7 +42,24 @@ class Gate:
             await error_response(error)(scope, receive, send)
             return
         scope["state"] = {**scope.get("state", {}), "application_id": application_id}
-        await self._app(scope, self._counted(receive), send)
+        await self._answer(scope, self._counted(receive), send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer failures here: left to uvicorn they would break the connection for later requests."""
+        started = False
+
+        async def watching(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watching)
+        except Exception as error:
+            refusal = failure(error, f"{scope['method']} {scope.get('endpoint')}")
+            if started:
+                raise
+            await error_response(refusal)(scope, receive, send)
 
     def _application(self, key: str | None) -> int:
         with self._store.read() as connection:

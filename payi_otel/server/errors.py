@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -22,7 +23,8 @@ class ApiError(HTTPException):
     def __init__(self, status: int, code: str | None, message: str) -> None:
         super().__init__(status, message)
         self.code = code
-        self.message = message
+        # Half an emoji, quoted from a request, would make the answer unsendable.
+        self.message = message.encode("utf-8", "backslashreplace").decode()
 
 
 def error_body(error: ApiError) -> dict[str, Any]:
@@ -60,8 +62,16 @@ def validation_error(errors: Sequence[Any]) -> ApiError:
     return ApiError(400, code, f"{where}: {shown}{said}")
 
 
+def failure(error: Exception, what: str) -> ApiError:
+    """The answer to a failure of our own, which is logged."""
+    # Only type and place: the exception's own text may quote what somebody sent.
+    place = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s failed: %s\n%s", what, type(error).__name__, place)
+    return ApiError(500, "unexpected_error", "the server failed; its log says where")
+
+
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer every failure of `app` in the API's shapes."""
+    """Answer every refusal of `app` in the API's shapes."""
 
     def refused(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, ApiError):
@@ -73,14 +83,8 @@ def add_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return error_response(validation_error(error.errors()), path=request.url.path, method=request.method)
 
-    def failed(request: Request, error: Exception) -> JSONResponse:
-        # Only the place: the exception's own text may quote what somebody sent.
-        logger.error("%s %s failed", request.method, request.scope.get("endpoint"), exc_info=error)
-        return error_response(ApiError(500, "unexpected_error", "the server failed; its log says where"))
-
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(Exception, failed)
 
 
 def _problem(error: ApiError) -> dict[str, Any]:

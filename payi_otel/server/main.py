@@ -71,7 +71,9 @@ def background_server(
         if database_path is None:
             database_path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payi-"))) / "payi.db"
         app = create_app(ServerConfig(Path(database_path), key))
-        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        # With the protocol named, or asyncio would leave Nagle's algorithm on: 40 ms more for each answer.
+        listening = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP))
+        listening.bind(("127.0.0.1", 0))
         stack.enter_context(_serving(app, listening))
         yield RunningServer(f"http://127.0.0.1:{listening.getsockname()[1]}", key)
 

@@ -15,7 +15,7 @@ from genai_prices import Usage, calc_price
 from genai_prices.types import ModelInfo, PriceCalculation, TieredPrices
 
 from payi_otel.server.pricing_units import PER, UnitPrices, is_only_output, unit_prices
-from payi_otel.server.store.types import PICO
+from payi_otel.server.store.types import LARGEST, PICO
 
 _PROVIDERS: Mapping[str, str] = {
     "system.openai": "openai",
@@ -82,26 +82,29 @@ def price(consumption: Consumption) -> Cost:
     if found is None:
         warning = f"unknown_resource: no price for {consumption.resource!r} in {consumption.category!r}"
         return Cost(unknown_units=counted, warnings=(warning,))
-    list_ = _PriceList(found, consumption)
+    prices = _PriceList(found, consumption)
     unknown: dict[str, UnitCount] = {}
     totals = {"input": Decimal(0), "output": Decimal(0)}
     for name, count in counted.items():
         missing: dict[str, int] = {}
         for side, number in (("input", count.input), ("output", count.output)):
-            single = list_.single(name, side) if number else Decimal(0)
+            single = prices.single(name, side) if number else Decimal(0)
             if single is None:
                 missing[side] = number
             else:
                 totals[side] += single * number
         if missing:
             unknown[name] = UnitCount(**missing)
+    if max(totals.values()) > LARGEST:
+        warning = f"implausible_cost: more than {LARGEST:,} US dollars for one request are not counted"
+        return Cost(unknown_units=counted, warnings=(warning,))
     warnings = [f"unknown_unit: {name} has no price for {consumption.resource!r}" for name in unknown]
     return Cost(
         input=totals["input"].quantize(PICO),
         output=totals["output"].quantize(PICO),
         resource_id=f"{found.provider.id}/{found.model.id}",
         unknown_units=unknown,
-        warnings=(*warnings, *list_.warnings),
+        warnings=(*warnings, *prices.warnings),
     )
 
 

@@ -13,6 +13,8 @@ from pydantic import AfterValidator
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.pages import DEFAULT_LIMIT, LARGEST_LIMIT, PageRequest
 
+LONGEST_SEGMENT = 512
+
 
 async def _application_id(request: Request) -> int:
     return request.state.application_id
@@ -30,10 +32,17 @@ async def _page_request(
     return PageRequest(cursor, min(limit or DEFAULT_LIMIT, LARGEST_LIMIT), sort_ascending)
 
 
+def _decoded(segment: str) -> str:
+    text = unquote(segment)
+    if "\0" in text or len(text) > LONGEST_SEGMENT:
+        raise ValueError(f"give at most {LONGEST_SEGMENT} characters, none of them NUL")
+    return text
+
+
 ApplicationId = Annotated[int, Depends(_application_id)]
 StoreOf = Annotated[Store, Depends(_store)]
 Paging = Annotated[PageRequest, Depends(_page_request)]
-Segment = Annotated[str, Path(min_length=1), AfterValidator(unquote)]
+Segment = Annotated[str, Path(min_length=1), AfterValidator(_decoded)]
 """A path segment, percent-decoded here and not before: names and ids may hold slashes."""
 
 

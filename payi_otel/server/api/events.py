@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictInt
 
-from payi_otel.server.api.models import Body, PropertyMap
+from payi_otel.server.api.models import Body, Identity, PropertyMap, Text
 from payi_otel.server.errors import ApiError
 from payi_otel.server.pricing import UnitCount
 from payi_otel.server.store.ingest import Event
@@ -51,36 +51,36 @@ def _as_units(value: Any) -> Any:
 class Header(Body):
     """A header of the provider's request or response."""
 
-    name: str
-    value: str | None = None
+    name: Text
+    value: Text | None = None
 
 
 class FunctionCall(Body):
     """A tool the model asked for."""
 
-    name: str
-    arguments: str | None = None
+    name: Text
+    arguments: Text | None = None
 
 
 class IngestRequest(Body):
     """One event; whom it belongs to comes in headers."""
 
-    category: Annotated[str, Field(min_length=1)]
-    units: dict[str, Annotated[Units, BeforeValidator(_as_units)]]
-    resource: str | None = None
+    category: Annotated[Text, Field(min_length=1)]
+    units: dict[Identity, Annotated[Units, BeforeValidator(_as_units)]]
+    resource: Text | None = None
     event_timestamp: datetime | None = None
     end_to_end_latency_ms: Milliseconds | None = None
     time_to_first_token_ms: Milliseconds | None = None
     time_to_first_completion_token_ms: Milliseconds | None = None
     http_status_code: Annotated[int, Field(ge=0, le=999)] | None = None
-    provider_uri: str | None = None
-    provider_request_json: str | None = None
-    provider_request_reasoning_json: str | None = None
+    provider_uri: Text | None = None
+    provider_request_json: Text | None = None
+    provider_request_reasoning_json: Text | None = None
     provider_request_headers: list[Header] | None = None
-    provider_response_json: str | list[str] | None = None
+    provider_response_json: Text | list[Text] | None = None
     provider_response_headers: list[Header] | None = None
     provider_response_function_calls: list[FunctionCall] | None = None
-    provider_response_id: str | None = None
+    provider_response_id: Identity | None = None
     properties: PropertyMap | None = None
     use_case_properties: PropertyMap | None = None
 
@@ -88,15 +88,15 @@ class IngestRequest(Body):
 class BulkIngestRequest(IngestRequest):
     """One event of many, with whom it belongs to."""
 
-    account_name: str | None = None
-    limit_ids: list[str] | None = None
-    request_tags: list[str] | None = None
-    scope: str | None = None
-    use_case_id: str | None = None
-    use_case_name: str | None = None
-    use_case_step: str | None = None
+    account_name: Text | None = None
+    limit_ids: list[Text] | None = None
+    request_tags: list[Text] | None = None
+    scope: Text | None = None
+    use_case_id: Identity | None = None
+    use_case_name: Text | None = None
+    use_case_step: Text | None = None
     use_case_version: Annotated[int, Field(ge=1, le=LARGEST_COUNT)] | None = None
-    user_id: str | None = None
+    user_id: Text | None = None
 
 
 def attribution(headers: Mapping[str, str]) -> dict[str, Any]:

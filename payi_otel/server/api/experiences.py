@@ -73,7 +73,7 @@ def create_experience(
     experience_name: Segment, application_id: ApplicationId, store: StoreOf
 ) -> ExperienceOut:
     """Make an experience under a new id."""
-    return _shown(instances.create_instance(experience_name, application_id, store))
+    return _shown(instances.create_instance(experience_name, application_id, store, None))
 
 
 @router.get("/instances/{experience_id}")

@@ -17,7 +17,7 @@ from payi_otel.server.api.events import (
     logging_disabled,
     to_event,
 )
-from payi_otel.server.api.models import ApiErrorOut, BulkOut, IngestOut, ItemError
+from payi_otel.server.api.models import ApiErrorOut, BulkOut, Identity, IngestOut, ItemError
 from payi_otel.server.api.results import ingest_answer
 from payi_otel.server.errors import ApiError, error_body, validation_error
 from payi_otel.server.store.engine import Store
@@ -42,7 +42,7 @@ def ingest(
     request: Request,
     application_id: ApplicationId,
     store: StoreOf,
-    id: Annotated[str | None, Query()] = None,
+    id: Annotated[Identity | None, Query()] = None,
 ) -> IngestOut:
     """Take one event. One with a known `id` or `provider_response_id` is not counted again."""
     headers = request.headers

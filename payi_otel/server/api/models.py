@@ -10,7 +10,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 T = TypeVar("T")
 
 KpiType = Literal["boolean", "number", "percentage", "likert5", "likert7", "likert10"]
-PropertyMap = dict[str, "str | None"]
+
+
+def _storable(value: Any) -> Any:
+    # Databases take neither half an emoji nor NUL; losing a request for it would be worse than a "?".
+    if isinstance(value, str) and not (value.isascii() and "\0" not in value):
+        return value.encode("utf-8", "replace").decode().replace("\0", "?")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_storable)]
+Identity = Annotated[Text, Field(max_length=512)]
+"""Text that is looked up: databases cannot index it at any length."""
+PropertyMap = dict[Text, Text | None]
 
 
 def _not_boolean(value: Any) -> Any:
@@ -46,8 +58,8 @@ class LimitConfig(Body):
 class DefinitionBody(Body):
     """A new use case."""
 
-    name: str
-    description: str
+    name: Text
+    description: Text
     limit_config: LimitConfig | None = None
     logging_enabled: bool | None = None
 
@@ -55,7 +67,7 @@ class DefinitionBody(Body):
 class DefinitionChange(Body):
     """What to change of a use case; None leaves it."""
 
-    description: str | None = None
+    description: Text | None = None
     logging_enabled: bool | None = None
 
 
@@ -92,8 +104,8 @@ class ExperienceOut(BaseModel):
 class KpiBody(Body):
     """A new KPI. `name` and `kpi_name` mean the same."""
 
-    name: Annotated[str, Field(min_length=1)]
-    description: str
+    name: Annotated[Identity, Field(min_length=1)]
+    description: Text
     kpi_type: KpiType
     goal: Number
 
@@ -112,7 +124,7 @@ class KpiBody(Body):
 class KpiChange(Body):
     """What to change of a KPI; None leaves it."""
 
-    description: str | None = None
+    description: Text | None = None
     goal: Number | None = None
 
 

@@ -63,7 +63,10 @@ def insert_new(
 
 def _sqlite_engine(path: Path) -> Engine:
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_TIMEOUT_S}
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": _BUSY_TIMEOUT_S},
+        # An error's text would quote what somebody sent.
+        hide_parameters=True,
     )
 
     def configure(connection: Any, _record: Any) -> None:

@@ -70,7 +70,7 @@ def ensure(
     """An instance of a use case, made if the id is new. `version` pins a new one, else it gets the latest."""
     found = find(connection, use_case, use_case_id)
     if found is None:
-        values = {
+        values: dict[str, Any] = {
             "application_id": application_id,
             "use_case": use_case.id,
             "use_case_id": use_case_id,

@@ -56,7 +56,7 @@ def find_for_update(
     statement = _all(application_id).where(requests.c.provider_response_id.in_(list(response_ids)))
     # In one order everywhere, so that two batches with the same events cannot block each other.
     rows = connection.execute(statement.order_by(requests.c.id).with_for_update()).mappings()
-    return {row["provider_response_id"]: read_request(row) for row in rows}
+    return {row["provider_response_id"]: read_request(dict(row)) for row in rows}
 
 
 def merge_properties(
@@ -93,7 +93,7 @@ def read_request(columns: Mapping[str, Any]) -> StoredRequest:
         ingest_timestamp=columns["ingest_timestamp"],
         input_cost=columns["input_cost"],
         output_cost=columns["output_cost"],
-        values=dict(columns),
+        values=columns,
     )
 
 
@@ -103,4 +103,4 @@ def _all(application_id: int) -> Select[Any]:
 
 def _one(connection: Connection, statement: Select[Any]) -> StoredRequest | None:
     row = connection.execute(statement).mappings().first()
-    return None if row is None else read_request(row)
+    return None if row is None else read_request(dict(row))

@@ -8,10 +8,24 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Text, case, cast, func, or_, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 
 from payi_otel.server.pricing import UnitCount
 from payi_otel.server.store.schema import instances, kpi_scores, kpis, requests, use_cases
+from payi_otel.server.store.types import money_sums, read_sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,7 @@ def summarize(connection: Connection, application_id: int) -> list[UseCaseSummar
 
 def _totals(connection: Connection, application_id: int) -> dict[str | None, Totals]:
     status, properties = requests.c.http_status_code, requests.c.properties
+    input_cost, output_cost = money_sums(requests.c.input_cost), money_sums(requests.c.output_cost)
     failed = properties["system.failure"].as_string().is_not(None)
     estimated = properties["system.usage_source"].as_string() == "estimated"
     statement = (
@@ -87,8 +102,10 @@ def _totals(connection: Connection, application_id: int) -> dict[str | None, Tot
             _count(cast(requests.c.unknown_units, Text) != "{}").label("unpriced"),
             func.sum(requests.c.input_tokens).label("input_tokens"),
             func.sum(requests.c.output_tokens).label("output_tokens"),
-            func.sum(requests.c.input_cost).label("input_cost"),
-            func.sum(requests.c.output_cost).label("output_cost"),
+            input_cost[0].label("input_whole"),
+            input_cost[1].label("input_rest"),
+            output_cost[0].label("output_whole"),
+            output_cost[1].label("output_rest"),
         )
         .where(requests.c.application_id == application_id)
         .group_by(requests.c.use_case_name)
@@ -101,25 +118,30 @@ def _totals(connection: Connection, application_id: int) -> dict[str | None, Tot
             unpriced=row.unpriced,
             input_tokens=int(row.input_tokens),
             output_tokens=int(row.output_tokens),
-            cost=row.input_cost + row.output_cost,
+            cost=read_sum(row.input_whole, row.input_rest) + read_sum(row.output_whole, row.output_rest),
         )
         for row in connection.execute(statement)
     }
 
 
 def _units(connection: Connection, application_id: int) -> defaultdict[str | None, dict[str, UnitCount]]:
-    # Added up here: every database opens up JSON in SQL of its own.
+    # json_each() is the one way to open up JSON that SQLite and PostgreSQL share.
+    counts = func.json_each(requests.c.units).table_valued("key", "value")
+    count = type_coerce(counts.c.value, JSON)
     statement = (
-        select(requests.c.use_case_name, requests.c.units)
+        select(
+            requests.c.use_case_name,
+            counts.c.key.label("unit"),
+            func.sum(count["input"].as_integer()).label("input"),
+            func.sum(count["output"].as_integer()).label("output"),
+        )
+        .select_from(requests.join(counts, true()))
         .where(requests.c.application_id == application_id)
-        .execution_options(yield_per=1000)
+        .group_by(requests.c.use_case_name, counts.c.key)
     )
     found: defaultdict[str | None, dict[str, UnitCount]] = defaultdict(dict)
     for row in connection.execute(statement):
-        sums = found[row.use_case_name]
-        for name, count in row.units.items():
-            before = sums.get(name, UnitCount())
-            sums[name] = UnitCount(before.input + count["input"], before.output + count["output"])
+        found[row.use_case_name][row.unit] = UnitCount(int(row.input), int(row.output))
     return found
 
 
