@@ -45,7 +45,7 @@ def chat_stream(with_usage: bool) -> bytes:
 
 
 STREAMS = {asked: chat_stream(asked) for asked in (True, False)}
-MESSAGE = {"id": "msg_benchmark_000001", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5",
+MESSAGE = {"id": "msg_benchmark_000001", "type": "message", "role": "assistant", "model": "claude-haiku-4-5",
            "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn", "stop_sequence": None,
            "usage": {"input_tokens": 20, "output_tokens": 200}}  # fmt: skip
 
@@ -72,7 +72,7 @@ def scenarios() -> dict[str, tuple[Callable[[], object], int]]:
         "openai chat, per call": (lambda: openai_client.chat.completions.create(**chat), 1),
         "anthropic messages, per call": (
             lambda: anthropic_client.messages.create(
-                model="claude-sonnet-4-5", max_tokens=9, messages=messages
+                model="claude-haiku-4-5", max_tokens=9, messages=messages
             ),
             1,
         ),

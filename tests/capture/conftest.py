@@ -106,7 +106,7 @@ def message(content: list[dict[str, Any]] | None = None, **usage: Any) -> dict[s
         "id": "msg_0123456789abcdef",
         "type": "message",
         "role": "assistant",
-        "model": "claude-sonnet-4-5",
+        "model": "claude-haiku-4-5",
         "content": content if content is not None else [{"type": "text", "text": "hello"}],
         "stop_reason": "end_turn",
         "stop_sequence": None,

@@ -178,7 +178,7 @@ def test_anthropic_batch_results_are_priced_as_batch_for_the_creator(world):
             request = {
                 "custom_id": "job-0",
                 "params": {
-                    "model": "claude-sonnet-4-5",
+                    "model": "claude-haiku-4-5",
                     "max_tokens": 9,
                     "messages": [{"role": "user", "content": "x"}],
                 },

@@ -16,7 +16,7 @@ from tests.support.vendor import Reply
 
 MESSAGES = [{"role": "user", "content": "my secret question"}]
 ASK = {"model": "gpt-4o-mini", "messages": MESSAGES}
-ASK_CLAUDE = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": MESSAGES}
+ASK_CLAUDE = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": MESSAGES}
 
 
 def openai_client(w, **options):
@@ -67,6 +67,19 @@ def test_d2_a_pay_i_that_is_down_is_not_noticed(world):
         payi_otel.payi_instrument(api_key="k", base_url="http://127.0.0.1:9", config={"exit_timeout_s": 0.2})
         assert openai_client(w).chat.completions.create(**ASK).choices[0].message.content == "hello"
         assert payi_otel.status().seen >= 1
+
+
+async def test_d3_the_event_loop_goes_on_while_pay_i_does_not_answer(world):
+    from tests.support.ingest_sink import Hang
+
+    with world(chat_reply) as w:
+        hang = Hang()
+        w.sink.script.append(hang)
+        client = openai.AsyncOpenAI(api_key="k", base_url=w.openai_url)
+        await asyncio.gather(*(client.chat.completions.create(**ASK) for _ in range(3)))
+        assert w.sink.events == {}
+        hang.release.set()
+        assert w.event()["units"] == {"text": {"input": 11, "output": 7}}
 
 
 @pytest.mark.parametrize("usage", [..., None])
@@ -141,6 +154,23 @@ def test_d11_d13_asyncio_and_executors_are_left_alone(world):
     before = asyncio.run, asyncio.create_task, asyncio.gather, threading.Thread.start
     with world(chat_reply):
         assert (asyncio.run, asyncio.create_task, asyncio.gather, threading.Thread.start) == before
+
+
+def test_d12_no_vocabulary_is_looked_up_where_the_provider_told_the_usage(world, monkeypatch):
+    from payi_otel.providers import estimate
+
+    def looked_up(*_):
+        raise AssertionError("a tokenizer was asked")
+
+    monkeypatch.setattr(estimate, "text_tokens", looked_up)
+    before = payi_otel.status().failures
+    with world(chat_reply) as w:
+        picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+        openai_client(w).chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": [picture]}]
+        )
+        assert w.event()["units"]["text"]["input"] == 11
+        assert payi_otel.status().failures == before
 
 
 async def test_d14_concurrent_tasks_keep_their_own_use_case(world):
@@ -264,7 +294,7 @@ def test_d36_legacy_completions_images_and_moderations_are_billed_and_counting_i
         client.completions.create(model="gpt-3.5-turbo-instruct", prompt="x")
         client.images.generate(model="dall-e-3", prompt="x", n=2, size="1024x1024", quality="hd")
         client.moderations.create(input="x")
-        claude(w).messages.count_tokens(model="claude-sonnet-4-5", messages=MESSAGES)
+        claude(w).messages.count_tokens(model="claude-haiku-4-5", messages=MESSAGES)
         units = [event["units"] for event in w.events()]
         assert units == [
             {"text": {"input": 3, "output": 1}},

@@ -155,7 +155,7 @@ def test_a_stream_open_at_exit_is_billed(tmp_path):
             import anthropic, os, payi_otel
             payi_otel.payi_instrument()
             client = anthropic.Anthropic(api_key="k", base_url=os.environ["VENDOR"])
-            stream = client.messages.create(model="claude-sonnet-4-5", max_tokens=9, stream=True,
+            stream = client.messages.create(model="claude-haiku-4-5", max_tokens=9, stream=True,
                                             messages=[{"role": "user", "content": "x"}])
             next(stream)
         """
