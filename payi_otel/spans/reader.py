@@ -20,7 +20,8 @@ def read_span(span: ReadableSpan) -> IngestEvent | None:
     >>> event.units  # doctest: +SKIP
     {'text': {'input': 12, 'output': 7}}
     """
-    return read_attributes(span.attributes or {}, span.start_time or 0)
+    # A plain dict: the span's own mapping takes a lock for every look-up, on the caller's thread.
+    return read_attributes(dict(span.attributes or {}), span.start_time or 0)
 
 
 def read_attributes(attributes: Mapping[str, Any], start_time_ns: int) -> IngestEvent | None:
@@ -29,12 +30,13 @@ def read_attributes(attributes: Mapping[str, Any], start_time_ns: int) -> Ingest
     category = attributes.get(semconv.CATEGORY)
     if not event_id or not category or attributes.get(semconv.UNPRICED):
         return None
+    groups = _grouped(attributes)
     return IngestEvent(
         provider_response_id=str(event_id),
         category=str(category),
         resource=_text(attributes, semconv.RESOURCE),
         scope=_text(attributes, semconv.RESOURCE_SCOPE),
-        units=_units(attributes),
+        units=_units(groups[semconv.UNITS]),
         event_timestamp=datetime.fromtimestamp(start_time_ns / 1e9, tz=timezone.utc),
         end_to_end_latency_ms=_whole(attributes, semconv.LATENCY_MS),
         time_to_first_token_ms=_whole(attributes, semconv.TIME_TO_FIRST_TOKEN_MS),
@@ -51,8 +53,8 @@ def read_attributes(attributes: Mapping[str, Any], start_time_ns: int) -> Ingest
         user_id=_text(attributes, semconv.USER_ID),
         account_name=_text(attributes, semconv.ACCOUNT_NAME),
         limit_ids=tuple(str(item) for item in attributes.get(semconv.LIMIT_IDS) or ()),
-        properties=_properties(attributes, semconv.REQUEST_PROPERTIES),
-        use_case_properties=_properties(attributes, semconv.USE_CASE_PROPERTIES),
+        properties=_properties(groups[semconv.REQUEST_PROPERTIES]),
+        use_case_properties=_properties(groups[semconv.USE_CASE_PROPERTIES]),
         estimated=attributes.get(semconv.USAGE_SOURCE) == "estimated",
     )
 
@@ -67,23 +69,32 @@ def _whole(attributes: Mapping[str, Any], name: str) -> int | None:
     return int(value) if isinstance(value, (int, float)) else None
 
 
-def _units(attributes: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    units: dict[str, dict[str, int]] = {}
+_PREFIXES = (semconv.UNITS, semconv.REQUEST_PROPERTIES, semconv.USE_CASE_PROPERTIES)
+
+
+def _grouped(attributes: Mapping[str, Any]) -> dict[str, list[tuple[str, Any]]]:
+    """The attributes under each prefix, by their name behind it."""
+    groups: dict[str, list[tuple[str, Any]]] = {prefix: [] for prefix in _PREFIXES}
     for name, value in attributes.items():
-        if name.startswith(semconv.UNITS) and isinstance(value, int):
+        if name.startswith(_PREFIXES):
+            prefix = next(prefix for prefix in _PREFIXES if name.startswith(prefix))
+            groups[prefix].append((name[len(prefix) :], value))
+    return groups
+
+
+def _units(counts: list[tuple[str, Any]]) -> dict[str, dict[str, int]]:
+    units: dict[str, dict[str, int]] = {}
+    for name, value in counts:
+        if isinstance(value, int):
             # Unit names may hold dots ("image.hd.1024x1024"): only the last one splits.
-            unit, _, side = name[len(semconv.UNITS) :].rpartition(".")
+            unit, _, side = name.rpartition(".")
             units.setdefault(unit, {"input": 0, "output": 0})[side] = value
     return units
 
 
-def _properties(attributes: Mapping[str, Any], prefix: str) -> dict[str, str | None]:
+def _properties(values: list[tuple[str, Any]]) -> dict[str, str | None]:
     # A property without a value is an empty sequence: a span attribute has no null.
-    return {
-        name[len(prefix) :]: None if value in ((), []) else str(value)
-        for name, value in attributes.items()
-        if name.startswith(prefix)
-    }
+    return {name: None if value in ((), []) else str(value) for name, value in values}
 
 
 def _function_calls(attributes: Mapping[str, Any]) -> tuple[dict[str, str | None], ...]:
