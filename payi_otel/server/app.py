@@ -11,6 +11,7 @@ from fastapi.security import APIKeyHeader
 
 from payi_otel.server.api import definitions, experiences, ingest, instances, kpis, local, requests, scores
 from payi_otel.server.api.context import now
+from payi_otel.server.api.models import ApiErrorOut
 from payi_otel.server.auth import KEY_HEADER, Gate
 from payi_otel.server.config import ServerConfig
 from payi_otel.server.errors import add_error_handlers
@@ -47,7 +48,11 @@ def create_app(config: ServerConfig) -> FastAPI:
         redirect_slashes=False,
     )
     for area in _AREAS:
-        app.include_router(area.router, dependencies=[declared])
+        app.include_router(
+            area.router,
+            dependencies=[declared],
+            responses={"4XX": {"model": ApiErrorOut, "description": "Refused"}},
+        )
     # Without a key, for whatever watches over the process.
     app.add_api_route("/healthz", _health, methods=["GET"])
     app.state.store = store

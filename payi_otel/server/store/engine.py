@@ -52,13 +52,9 @@ def insert_new(
 ) -> int | None:
     """Insert a row unless one with the same `unique` columns exists; the new row's id, or None."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = (
-        insert(table)
-        .values(**values)
-        .on_conflict_do_nothing(index_elements=list(unique))
-        .returning(table.c.id)
-    )
-    return connection.execute(statement).scalar_one_or_none()
+    statement = insert(table).on_conflict_do_nothing(index_elements=list(unique)).returning(table.c.id)
+    # As parameters, not by values(): that would bind and hash every column anew for every row.
+    return connection.execute(statement, dict(values)).scalar_one_or_none()
 
 
 def _sqlite_engine(path: Path) -> Engine:

@@ -1,0 +1,125 @@
+"""What must not break the server: odd text, huge bodies, its own failures."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from payi_otel.server.main import background_server
+from tests.server.conftest import event, stored
+
+Fresh = Callable[[str], str]
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize("odd", ["\\ud800", "\\u0000"])
+@pytest.mark.parametrize("field", ["user_id", "use_case_id", "provider_response_id", "category"])
+def test_text_that_no_database_takes_does_not_lose_the_event(
+    field: str, odd: str, http: httpx2.Client, fresh: Fresh
+) -> None:
+    name = fresh("odd-text")
+    fields = f'"{field}": "{fresh("a")}{odd}", "properties": {{"b{odd}": "{odd}"}}'
+    rest = '"units": {"text": {"input": 1}}' + ("" if field == "category" else ', "category": "c"')
+    body = f'[{{"use_case_name": "{name}", {fields}, {rest}}}]'
+    assert http.post("/api/v1/ingest/bulk-upsert", content=body, headers=JSON).status_code == 200
+    (found,) = stored(http, name)
+    assert found[field].endswith("?")
+    assert found["properties"] == {"b?": "?"}
+
+
+def test_an_error_that_quotes_half_an_emoji_can_be_sent(http: httpx2.Client) -> None:
+    answer = http.post(
+        "/api/v1/ingest/bulk", content='[{"category": "c", "units": {}, "\\ud83d": 1}]', headers=JSON
+    )
+    assert answer.status_code == 400
+    assert "\\ud83d" in answer.json()["errors"][0]["xproxy_result"]["message"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 100_000, '[{"category": "c", "units": {"text": {"input": ' + "9" * 5000 + "}}}]", "\xff"],
+)
+def test_json_that_no_parser_takes_is_a_400(content: str, http: httpx2.Client) -> None:
+    answer = http.post("/api/v1/ingest/bulk", content=content.encode("latin-1"), headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["statusCode"] == 400
+
+
+def test_a_body_in_chunks_is_bounded_too(http: httpx2.Client) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"["
+        for _ in range(33):
+            yield b" " * 1024 * 1024
+        yield b"]"
+
+    answer = http.post("/api/v1/ingest/bulk", content=chunks(), headers=JSON)
+    assert (answer.status_code, answer.json()["xproxy_error"]["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("field", ["use_case_id", "provider_response_id"])
+def test_ids_are_bounded(field: str, http: httpx2.Client) -> None:
+    answer = http.post("/api/v1/ingest/bulk", json=[event(**{field: "x" * 513})])
+    assert answer.status_code == 400
+    assert field in answer.json()["errors"][0]["xproxy_result"]["message"]
+
+
+def test_more_events_than_allowed_at_once(http: httpx2.Client) -> None:
+    answer = http.post("/api/v1/ingest/bulk", json=[{}] * 10_001)
+    assert (answer.status_code, answer.json()["xproxy_error"]["code"]) == (413, "request_too_large")
+
+
+def test_own_failures_are_answered_logged_without_data_and_survived(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "payi_otel.server")
+    with background_server(tmp_path / "payi.db") as server:
+        broken = sqlite3.connect(tmp_path / "payi.db")
+        broken.execute("DROP TABLE requests")
+        broken.close()
+        headers = {"xProxy-api-key": server.api_key}
+        with httpx2.Client(base_url=server.url, headers=headers) as http:
+            answer = http.post("/api/v1/ingest", json=event(provider_uri="my-secret"))
+            assert (answer.status_code, answer.json()["xproxy_error"]["code"]) == (500, "unexpected_error")
+            assert http.get("/api/v1/use_cases/definitions").status_code == 200
+    failures = [record.getMessage() for record in caplog.records if record.name == "payi_otel.server"]
+    assert len(failures) == 1
+    assert "OperationalError" in failures[0]
+    assert "my-secret" not in caplog.text
+
+
+def test_a_failed_batch_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "payi.db"
+    with background_server(path) as server:
+        trap = sqlite3.connect(path)
+        trap.execute(
+            "CREATE TRIGGER trap BEFORE INSERT ON requests WHEN NEW.user_id = 'trap' "
+            "BEGIN SELECT RAISE(ABORT, 'trapped'); END"
+        )
+        trap.commit()
+        items: list[Any] = [event(use_case_name="half", user_id=user) for user in ("one", "two", "trap")]
+        headers = {"xProxy-api-key": server.api_key}
+        with httpx2.Client(base_url=server.url, headers=headers) as http:
+            answer = http.post("/api/v1/ingest/bulk-upsert", json=items)
+            assert (answer.status_code, answer.json()["xproxy_error"]["code"]) == (500, "unexpected_error")
+            assert "x-should-retry" not in answer.headers
+            assert http.get("/api/v1/local/summary").json()["use_cases"] == []
+            trap.execute("DROP TRIGGER trap")
+            trap.commit()
+            trap.close()
+            assert http.post("/api/v1/ingest/bulk-upsert", json=items).json()["ingest_count"] == 3
+            assert len(stored(http, "half")) == 3
+
+
+def test_the_openapi_document_describes_bulk_events(server: Any) -> None:
+    document = httpx2.get(f"{server.url}/openapi.json").json()
+    body = document["paths"]["/api/v1/ingest/bulk"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["schema"]["type"] == "array"
+    assert {"category", "use_case_name", "scope"} <= set(body["schema"]["items"]["properties"])
+    refused = document["paths"]["/api/v1/ingest"]["post"]["responses"]
+    assert set(refused) == {"200", "4XX"}
