@@ -38,8 +38,9 @@ class Gate:
         try:
             self._check_size(headers)
             application_id = await run_in_threadpool(self._application, headers.get(KEY_HEADER))
-        except ApiError as error:
-            await error_response(error)(scope, receive, send)
+        except Exception as error:
+            refusal = error if isinstance(error, ApiError) else failure(error, "key check")
+            await error_response(refusal)(scope, receive, send)
             return
         scope["state"] = {**scope.get("state", {}), "application_id": application_id}
         await self._answer(scope, self._counted(receive), send)
