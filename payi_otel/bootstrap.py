@@ -153,7 +153,6 @@ def _install_core(
     settings: Settings, caller_file: str | None, tracer_provider: TracerProvider | None
 ) -> None:
     from payi_otel.capture.owners import Owners
-    from payi_otel.spans.metrics import observe_ledger
     from payi_otel.spans.provider import TracerSource
     from payi_otel.spans.recorder import SpanRecorder
     from payi_otel.tracking.context import EMPTY, nest, set_process_defaults
@@ -191,7 +190,6 @@ def _install_core(
     registry.owners = Owners(state_folder(settings))
     registry.recorder = SpanRecorder(source, settings, ledger, registry.owners, worker)
     source.adopt_global()
-    observe_ledger(ledger.counts)
 
 
 def state_folder(settings: Settings) -> Path | None:
@@ -257,10 +255,12 @@ def uninstrument() -> None:
 def ensure_ledger() -> Ledger:
     """The process's ledger; it outlives `uninstrument()`."""
     from payi_otel.delivery.ledger import Ledger
+    from payi_otel.spans.metrics import observe_ledger
 
     with registry.lock:
         if registry.ledger is None:
             registry.ledger = Ledger()
+            observe_ledger(registry.ledger.counts)
         return registry.ledger
 
 
