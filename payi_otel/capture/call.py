@@ -135,7 +135,8 @@ class Call:
             self.first_chunk_ns = time.perf_counter_ns()
         assembler = self.assembler
         if assembler is None:
-            return
+            # Speech streams as events when its request says so, which the SDK does not treat as a stream.
+            assembler = self.assembler = assembler_for(self.exchange)
         try:
             assembler.feed(item)
             if self.first_content_ns is None and assembler.has_content:

@@ -78,18 +78,17 @@ class WholeReader:
     def end(self) -> bytes:
         """Read the body."""
         with faults.guard("capture.body"):
-            content = self._decoded(b"".join(self._pieces))
-            if "event-stream" in self._call.headers.get("content-type", ""):
-                lines = LineReader("identity", _UsageFilter(self._call).line)
-                lines.feed(content)
-                lines.end()
-            else:
-                take_body(self._call, content)
+            take_body(self._call, self._decoded(b"".join(self._pieces)))
         return b""
 
 
 def take_body(call: Call, content: bytes) -> None:
     """Give a call the complete body of its response."""
+    if "event-stream" in call.headers.get("content-type", ""):
+        lines = LineReader("identity", _UsageFilter(call).line)
+        lines.feed(content)
+        lines.end()
+        return
     body = parse_body(content, call.headers.get("content-type", ""))
     if isinstance(body, Mapping):
         call.body = cast("Mapping[str, Any]", body)
