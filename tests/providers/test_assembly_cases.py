@@ -55,7 +55,7 @@ def test_models_and_raw_events_fold_alike():
         assert reading.units["text"].output == 2
 
 
-def test_d30_of_several_message_deltas_the_last_counts():
+def test_d26_d30_of_several_message_deltas_the_last_counts_and_input_is_counted_once():
     start = {
         "type": "message_start",
         "message": {
