@@ -26,18 +26,33 @@ def install(sdk: Sdk) -> None:
     Raises ImportError or AttributeError when the SDK is absent or older than the supported ones.
     """
     for module, attribute, wrapper in _patches(sdk):
-        wrapt.wrap_function_wrapper(module, attribute, wrapper)
+        owner, name = _target(module, attribute)
+        if not _holds(owner.__dict__[name], wrapper):
+            wrapt.wrap_function_wrapper(module, attribute, wrapper)
 
 
 def remove(sdk: Sdk) -> None:
     """Put the SDK's own methods back."""
     for module, attribute, wrapper in _patches(sdk):
-        owner_name, _, name = attribute.partition(".")
-        owner = getattr(importlib.import_module(module), owner_name)
+        owner, name = _target(module, attribute)
         function = owner.__dict__[name]
         # Another package may have wrapped ours since: then ours stays, idle, because nobody is instrumented.
         if getattr(function, "_self_wrapper", None) is wrapper:
             setattr(owner, name, function.__wrapped__)
+
+
+def _target(module: str, attribute: str) -> tuple[type, str]:
+    owner, _, name = attribute.partition(".")
+    return getattr(importlib.import_module(module), owner), name
+
+
+def _holds(function: Any, wrapper: Wrapper) -> bool:
+    """True when ours is in place already, under what another package has put around it since."""
+    while function is not None:
+        if getattr(function, "_self_wrapper", None) is wrapper:
+            return True
+        function = getattr(function, "__wrapped__", None)
+    return False
 
 
 def _patches(sdk: Sdk) -> list[tuple[str, str, Wrapper]]:

@@ -370,3 +370,23 @@ def test_d56_the_first_chunk_and_the_first_content_are_told_apart(world):
         event = w.event()
         assert event["time_to_first_token_ms"] <= event["time_to_first_completion_token_ms"]
         assert event["time_to_first_completion_token_ms"] <= event["end_to_end_latency_ms"]
+
+
+def test_wrapped_over_by_another_package_removed_and_installed_again_it_bills_once(world):
+    import wrapt
+
+    def passes_on(wrapped, instance, args, kwargs):
+        return wrapped(*args, **kwargs)
+
+    client_class = openai._base_client.SyncAPIClient
+    with world(chat_reply) as w:
+        ours = client_class.__dict__["request"]
+        wrapt.wrap_function_wrapper("openai._base_client", "SyncAPIClient.request", passes_on)
+        try:
+            payi_otel.uninstrument()
+            payi_otel.payi_instrument(api_key="k", base_url=w.sink.url)
+            before = payi_otel.status().seen
+            openai_client(w).chat.completions.create(**ASK)
+            assert payi_otel.status().seen == before + 1
+        finally:
+            client_class.request = ours
