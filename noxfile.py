@@ -29,7 +29,8 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The test suite on the newest supported versions."""
-    session.install("-e", PACKAGE, *TEST_GROUP, *OFFICIAL_CLIENT)
+    # The type checker as well: a test asks it whether users get typed results.
+    session.install("-e", PACKAGE, *TEST_GROUP, *OFFICIAL_CLIENT, *LINT_GROUP)
     session.run("pytest", *(session.posargs or ["-q"]))
 
 
