@@ -28,7 +28,6 @@ def read(
     exchange: Exchange,
     body: Mapping[str, Any] | None,
     *,
-    headers: Mapping[str, str],
     complete: bool,
 ) -> tuple[Reading, ...]:
     """The readings of a response, the first one its own.
@@ -236,5 +235,5 @@ def read_batch_line(exchange: Exchange, line: Mapping[str, Any]) -> Reading | No
         if "custom_id" not in line or response.get("status_code") != 200 or not section(body, "usage"):
             return None
         surface = "responses" if body.get("object") == "response" else "chat"
-        reading = read(replace(exchange, surface=surface), body, headers=EMPTY, complete=True)[0]
+        reading = read(replace(exchange, surface=surface), body, complete=True)[0]
     return replace(reading, properties={**reading.properties, "system.service_tier": "batch"})

@@ -116,10 +116,10 @@ class SpanRecorder:
         if body is None and call.response_text is not None:
             body = {"text": call.response_text}
         complete = not call.exchange.is_stream or call.outcome == "ok"
-        readings = read(call.exchange, body, headers=call.headers, complete=complete)
+        readings = read(call.exchange, body, complete=complete)
         if any(reading.usage_source == "estimated" for reading in readings):
             # Estimates need the whole request; what was sent cannot have been changed by the caller since.
-            readings = read(call.exchange_as_sent(), body, headers=call.headers, complete=complete)
+            readings = read(call.exchange_as_sent(), body, complete=complete)
         return readings
 
     def _finish_late(self, call: Call, readings: tuple[Reading, ...]) -> None:

@@ -50,7 +50,7 @@ def test_models_and_raw_events_fold_alike():
     assert raw.has_usage
     assert models.has_usage
     for assembler in (raw, models):
-        (reading,) = read(CHAT, assembler.body(), headers={}, complete=True)
+        (reading,) = read(CHAT, assembler.body(), complete=True)
         assert [(call.name, call.arguments) for call in reading.function_calls] == [("find", '{"a":1}')]
         assert reading.units["text"].output == 2
 
@@ -80,7 +80,7 @@ def test_d26_d30_of_several_message_deltas_the_last_counts_and_input_is_counted_
         for one in deltas
     ]
     for assembler in (raw, fold(MESSAGES, typed)):
-        (reading,) = read(MESSAGES, assembler.body(), headers={}, complete=True)
+        (reading,) = read(MESSAGES, assembler.body(), complete=True)
         assert {name: (unit.input, unit.output) for name, unit in reading.units.items()} == {
             "text": (31, 12),
             "text_cache_write_1h": (5, 0),
@@ -101,7 +101,7 @@ def test_d38_tools_at_index_0_and_with_empty_input():
              "delta": {"type": "input_json_delta", "partial_json": '{"a":1}'}},
         ],
     )  # fmt: skip
-    (reading,) = read(MESSAGES, assembler.body(), headers={}, complete=False)
+    (reading,) = read(MESSAGES, assembler.body(), complete=False)
     assert [(call.name, call.arguments) for call in reading.function_calls] == [
         ("search", "{}"),
         ("add", '{"a":1}'),

@@ -23,7 +23,7 @@ def exchange(surface="chat", request=None, **options):
 
 
 def units(surface, body, request=None, **options):
-    readings = read(exchange(surface, request, **options), body, headers={}, complete=True)
+    readings = read(exchange(surface, request, **options), body, complete=True)
     return [{name: (unit.input, unit.output) for name, unit in one.units.items()} for one in readings]
 
 
@@ -158,7 +158,7 @@ def test_other_surfaces(why, surface, body, request_body, expected):
 
 
 def test_unknown_counters_are_kept_as_properties():
-    (reading,) = read(exchange(), chat(1, 1, {"hologram_tokens": 7}), headers={}, complete=True)
+    (reading,) = read(exchange(), chat(1, 1, {"hologram_tokens": 7}), complete=True)
     assert reading.properties["system.unknown_usage.prompt_tokens_details.hologram_tokens"] == "7"
 
 
@@ -167,7 +167,7 @@ def test_a_cut_anthropic_stream_keeps_its_exact_input_and_estimates_its_output()
         **message(None, input_tokens=30, output_tokens=1),
         "content": [{"type": "text", "text": "x" * 400}],
     }
-    (reading,) = read(exchange("messages", is_stream=True), body, headers={}, complete=False)
+    (reading,) = read(exchange("messages", is_stream=True), body, complete=False)
     assert reading.usage_source == "estimated"
     assert (reading.units["text"].input, reading.units["text"].output) == (30, 100)
 
@@ -188,7 +188,7 @@ odd_bodies = st.dictionaries(
 
 @given(st.sampled_from(SURFACES), odd_bodies, st.booleans(), st.booleans())
 def test_no_body_raises_and_no_unit_is_negative(surface, body, complete, is_stream):
-    for reading in read(exchange(surface, is_stream=is_stream), body, headers={}, complete=complete):
+    for reading in read(exchange(surface, is_stream=is_stream), body, complete=complete):
         assert all(unit.input >= 0 and unit.output >= 0 for unit in reading.units.values())
 
 
