@@ -198,7 +198,8 @@ class DeliveryWorker:
         if self._pid != os.getpid():
             return
         self._exiting = True
-        if not self._queue.empty() or self._outbox.size()[0]:
+        # Asked of the ledger: what the thread has just taken is neither in the queue nor in the outbox yet.
+        if self._ledger.waiting or not self._queue.empty():
             self.shutdown(self.config.exit_timeout_s)
             waiting, _ = self._outbox.size()
             if waiting:
