@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from payi_otel.spans import semconv
 from payi_otel.spans.event import IngestEvent
+from payi_otel.spans.neutral import SpanData
 
 
 def read_span(span: ReadableSpan) -> IngestEvent | None:
@@ -22,6 +23,16 @@ def read_span(span: ReadableSpan) -> IngestEvent | None:
     """
     # A plain dict: the span's own mapping takes a lock for every look-up, on the caller's thread.
     return read_attributes(dict(span.attributes or {}), span.start_time or 0)
+
+
+def events_of(span: SpanData) -> IngestEvent | None:
+    """The event of a span from anywhere, None when the span is not a billed call.
+
+    >>> event = events_of(span)  # doctest: +SKIP
+    >>> event.provider_response_id  # doctest: +SKIP
+    'chatcmpl-BxYz0123456789'
+    """
+    return read_attributes(span.attributes, span.start_ns)
 
 
 def read_attributes(attributes: Mapping[str, Any], start_time_ns: int) -> IngestEvent | None:
