@@ -1,0 +1,92 @@
+"""Drives the application of the fault tests as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.faults.world import API_KEY, PATIENCE_S, ROOT, environment
+
+
+class Application:
+    """A running `tests.faults.app`. `ids` are the responses of its calls, in order."""
+
+    def __init__(self, process: subprocess.Popen[str], log_path: Path) -> None:
+        self.ids: list[str] = []
+        self._process = process
+        self._log_path = log_path
+
+    def call(self, count: int, user_id: str = "u") -> None:
+        """Make calls; returns when all of them have returned."""
+        self.ids += self._command(do="call", count=count, user_id=user_id)["ids"]
+
+    def status(self) -> dict[str, Any]:
+        """Its ledger."""
+        return self._command(do="look")["status"]
+
+    def lookups(self) -> int:
+        """How often it looked up `FAULTY_HOST` since `resolve`."""
+        return self._command(do="look")["lookups"]
+
+    def resolve(self, mode: str) -> None:
+        """Set what becomes of the name `FAULTY_HOST`."""
+        self._command(do="resolve", mode=mode)
+
+    def log(self) -> list[str]:
+        """Everything it has written to its standard error so far, by lines."""
+        return self._log_path.read_text().splitlines()
+
+    def end(self) -> int:
+        """Let it end; its exit code."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return self._process.wait(PATIENCE_S)
+
+    def _command(self, **command: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError("the application has died:\n" + "\n".join(self.log()[-30:]))
+        return json.loads(answer)
+
+
+@contextmanager
+def running_application(
+    folder: Path, *, base_url: str, provider_url: str, use_case_name: str, **variables: str
+) -> Iterator[Application]:
+    """Run the application for the time of the block, with its log and outbox in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log_path = folder / "log.txt"
+    settings = {
+        "PAYI_API_KEY": API_KEY,
+        "PAYI_BASE_URL": base_url,
+        "PAYI_USE_CASE_NAME": use_case_name,
+        "PAYI_LOG_PROMPT_AND_RESPONSE": "true",
+        "PAYI_OUTBOX_DIR": str(folder / "outbox"),
+        "PROVIDER_URL": provider_url,
+    }
+    with log_path.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.app"],
+            cwd=ROOT,
+            env=environment(**(settings | variables)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        yield Application(process, log_path)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
