@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from payi_otel.capture.owners import Owners
     from payi_otel.delivery.ledger import Ledger
     from payi_otel.delivery.worker import DeliveryWorker
+    from payi_otel.process_life import ProcessLife
     from payi_otel.providers.model import Sdk
     from payi_otel.settings import Settings
     from payi_otel.spans.processor import PayiSpanProcessor
@@ -39,6 +40,7 @@ class Registry:
         self.processor: PayiSpanProcessor | None = None
         self.tracers: WeakKeyDictionary[object, Tracer] = WeakKeyDictionary()
         self.instrumented: set[Sdk] = set()
+        self.process_life: ProcessLife | None = None
         self.calls: WeakKeyDictionary[object, Call] = WeakKeyDictionary()
         self.sessions: WeakKeyDictionary[object, dict[str, Any]] = WeakKeyDictionary()
         self.open_calls: dict[int, Call] = {}
