@@ -12,7 +12,7 @@ from payi_otel.commands.shape import CommandError, require
 if TYPE_CHECKING:
     from payi_otel.commands.shape import Subparsers
 
-_MODULES = ("uvicorn", "grpc", "google.protobuf", "google.rpc", "opentelemetry.proto")
+_MODULES = ("uvicorn", "grpc", "opentelemetry.proto")
 _KEYS, _KEYS_FILE = "PAYI_GATEWAY_KEYS", "PAYI_GATEWAY_KEYS_FILE"
 
 

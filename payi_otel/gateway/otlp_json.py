@@ -33,7 +33,7 @@ _UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
 
 def decode_spans(message: bytes) -> SpanBatch:
     """The spans of an OTLP/JSON trace request. Raises `Malformed` when it is none."""
-    batch = SpanBatch()
+    batch: SpanBatch = Batch()
     for resource, scope, spans in _items(message, ("resourceSpans", "scopeSpans", "spans"), batch):
         name, version = str(scope.get("name") or ""), str(scope.get("version") or "")
         for span in spans:
@@ -46,7 +46,7 @@ def decode_spans(message: bytes) -> SpanBatch:
 
 def decode_logs(message: bytes) -> LogBatch:
     """The events among the records of an OTLP/JSON logs request. Raises `Malformed` when it is none."""
-    batch = LogBatch()
+    batch: LogBatch = Batch()
     for resource, _scope, records in _items(message, ("resourceLogs", "scopeLogs", "logRecords"), batch):
         for record in records:
             try:

@@ -16,6 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from payi_otel.gateway.batch import (
     KINDS,
     STATUS_CODES,
+    Batch,
     LogBatch,
     LogData,
     Malformed,
@@ -44,7 +45,7 @@ def require_fast_protobuf() -> None:
 
 def decode_spans(message: bytes) -> SpanBatch:
     """The spans of an `ExportTraceServiceRequest`. Raises `Malformed` when it is none."""
-    batch = SpanBatch()
+    batch: SpanBatch = Batch()
     try:
         request = ExportTraceServiceRequest.FromString(message)
     except DecodeError:
@@ -67,7 +68,7 @@ def decode_spans(message: bytes) -> SpanBatch:
 
 def decode_logs(message: bytes) -> LogBatch:
     """The events among the records of an `ExportLogsServiceRequest`. Raises `Malformed` when it is none."""
-    batch = LogBatch()
+    batch: LogBatch = Batch()
     try:
         request = ExportLogsServiceRequest.FromString(message)
     except DecodeError:
