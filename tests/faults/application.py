@@ -29,6 +29,15 @@ class Application:
         """Its ledger."""
         return self._command(do="look")["status"]
 
+    def submit(self, count: int, per_s: float) -> None:
+        """Hand events to the delivery, without calls."""
+        self._command(do="submit", count=count, per_s=per_s)
+
+    def memory(self) -> tuple[int, int]:
+        """Its resident memory now and the most so far, in bytes. KeyError where the system does not tell."""
+        told = self._command(do="look")
+        return told["resident"], told["most_resident"]
+
     def lookups(self) -> int:
         """How often it looked up `FAULTY_HOST` since `resolve`."""
         return self._command(do="look")["lookups"]
@@ -58,26 +67,31 @@ class Application:
         return json.loads(answer)
 
 
-@contextmanager
-def running_application(
-    folder: Path, *, base_url: str, provider_url: str, use_case_name: str, **variables: str
-) -> Iterator[Application]:
-    """Run the application for the time of the block, with its log and outbox in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log_path = folder / "log.txt"
-    settings = {
+def variables(*, base_url: str, provider_url: str, use_case_name: str) -> dict[str, str]:
+    """The environment variables of an application."""
+    return {
         "PAYI_API_KEY": API_KEY,
         "PAYI_BASE_URL": base_url,
         "PAYI_USE_CASE_NAME": use_case_name,
         "PAYI_LOG_PROMPT_AND_RESPONSE": "true",
-        "PAYI_OUTBOX_DIR": str(folder / "outbox"),
         "PROVIDER_URL": provider_url,
     }
+
+
+@contextmanager
+def running_application(
+    folder: Path, *, base_url: str, provider_url: str, use_case_name: str, **settings: str
+) -> Iterator[Application]:
+    """Run the application for the time of the block, with its log and outbox in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log_path = folder / "log.txt"
+    own = variables(base_url=base_url, provider_url=provider_url, use_case_name=use_case_name)
+    own["PAYI_OUTBOX_DIR"] = str(folder / "outbox")
     with log_path.open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.app"],
             cwd=ROOT,
-            env=environment(**(settings | variables)),
+            env=environment(**(own | settings)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
