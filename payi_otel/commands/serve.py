@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
-from payi_otel.commands.shape import SERVER_MODULES, require
+from payi_otel.commands.shape import SERVER_MODULES, CommandError, require
 
 if TYPE_CHECKING:
     from payi_otel.commands.shape import Subparsers
@@ -20,7 +20,10 @@ def add_to(subparsers: Subparsers) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="port (%(default)s)")
     parser.add_argument(
-        "--database", type=Path, default=Path("payi.db"), help="SQLite file, made if missing (%(default)s)"
+        "--database",
+        default=os.environ.get("PAYI_DATABASE_URL") or "payi.db",
+        metavar="FILE|URL",
+        help="SQLite file, made if missing, or postgresql://user@host/name (PAYI_DATABASE_URL, else payi.db)",
     )
     parser.set_defaults(run=run)
 
@@ -30,5 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     require(SERVER_MODULES, install='pip install "payi-otel[server]"', purpose="the server")
     from payi_otel.server.main import serve
 
-    serve(host=arguments.host, port=arguments.port, database_path=arguments.database)
+    try:
+        serve(host=arguments.host, port=arguments.port, database=arguments.database)
+    except ValueError as error:
+        raise CommandError(f"--{error}") from None
     return 0

@@ -28,7 +28,7 @@ def create_app(config: ServerConfig) -> FastAPI:
     >>> from pathlib import Path
     >>> app = create_app(ServerConfig(Path("payi.db"), api_key="sk-payi-app-1"))  # doctest: +SKIP
     """
-    store = Store(config.database_path)
+    store = Store(config.database)
     _prepare_keys(store, config)
 
     @asynccontextmanager

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from payi_otel.server.app import create_app
 from payi_otel.server.config import ServerConfig
+from payi_otel.server.store.engine import database_url
 from payi_otel.server.store.keys import new_key
 
 _SHUTDOWN_TIMEOUT_S = 5
@@ -32,20 +33,25 @@ class RunningServer:
 def serve(
     host: str = "127.0.0.1",
     port: int = 8742,
-    database_path: str | Path = "payi.db",
+    database: str | Path = "payi.db",
     api_key: str | None = None,
 ) -> None:
-    """Serve until interrupted, from a SQLite file that is made if missing.
+    """Serve until interrupted, from a SQLite file, made if missing, or a PostgreSQL URL.
 
     `api_key`, or else `PAYI_API_KEY`, becomes a valid key. With neither, the first start makes a key and writes it
-    beside the database. Bind to another `host` than loopback only behind TLS: keys travel with every request.
+    beside the SQLite file, or into `payi.key` here. Bind to another `host` than loopback only behind TLS: keys
+    travel with every request.
 
     >>> serve("127.0.0.1", 8742, "payi.db")  # doctest: +SKIP
     """
-    config = ServerConfig(Path(database_path).resolve(), api_key or os.environ.get("PAYI_API_KEY") or None)
+    is_url = "://" in str(database)
+    config = ServerConfig(
+        database if is_url else Path(database).resolve(), api_key or os.environ.get("PAYI_API_KEY") or None
+    )
     app = create_app(config)
     shown = f"[{host}]" if ":" in host else host
-    print(f"Pay-i is served at http://{shown}:{port} from {config.database_path}", flush=True)
+    where = database_url(config.database).render_as_string() if is_url else config.database
+    print(f"Pay-i is served at http://{shown}:{port} from {where}", flush=True)
     if config.api_key is not None:
         print("API key: the one given (api_key or PAYI_API_KEY)", flush=True)
     elif config.key_path.exists():
@@ -57,20 +63,20 @@ def serve(
 
 @contextmanager
 def background_server(
-    database_path: str | Path | None = None, api_key: str | None = None
+    database: str | Path | None = None, api_key: str | None = None
 ) -> Generator[RunningServer]:
     """Serve on a free loopback port for the time of the block.
 
-    Without a `database_path` the data is gone afterwards; without an `api_key` a new one is made.
+    Without a `database` the data is gone afterwards; without an `api_key` a new one is made.
 
     >>> with background_server() as server:  # doctest: +SKIP
     ...     payi_instrument(base_url=server.url, api_key=server.api_key)
     """
     key = api_key or new_key()
     with ExitStack() as stack:
-        if database_path is None:
-            database_path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payi-"))) / "payi.db"
-        app = create_app(ServerConfig(Path(database_path), key))
+        if database is None:
+            database = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payi-"))) / "payi.db"
+        app = create_app(ServerConfig(database, key))
         # With the protocol named, or asyncio would leave Nagle's algorithm on: 40 ms more for each answer.
         listening = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP))
         listening.bind(("127.0.0.1", 0))

@@ -29,7 +29,7 @@ _PROVIDERS: Mapping[str, str] = {
     "system.databricks.google": "databricks",
 }
 _MAKERS = ("openai", "anthropic")
-_STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
+STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
 _BATCH = "batch"
 # OpenAI, Azure and Anthropic all sell batches at half price, which stands in where genai-prices has no batch price.
 _BATCH_FACTOR = Decimal("0.5")
@@ -177,7 +177,7 @@ class _PriceList:
 
     def _apply_context(self, model: ModelInfo | None, consumption: Consumption) -> None:
         for key, value in _context(consumption).items():
-            if value in _STANDARD_TIERS or _has_variant(model, key, value, consumption.at):
+            if value in STANDARD_TIERS or _has_variant(model, key, value, consumption.at):
                 continue
             if key == "processing":
                 self._token_factor = _BATCH_FACTOR

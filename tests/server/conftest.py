@@ -1,22 +1,42 @@
-"""A real server on loopback, and plain HTTP against it."""
+"""A real server on loopback, on SQLite and on PostgreSQL, and plain HTTP against it."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
 import pytest
 
 from payi_otel.server.main import background_server
+from tests.support.postgresql import Cluster, NoPostgreSQL, running_cluster
 
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(running_cluster())
+        except NoPostgreSQL as missing:
+            pytest.skip(str(missing))
+        yield running
+
+
+@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        return str(tmp_path_factory.mktemp("server") / "payi.db")
+    return request.getfixturevalue("cluster").new_database()
+
+
 @pytest.fixture(scope="package")
-def server() -> Iterator[Any]:
-    with background_server() as running:
+def server(database: str) -> Iterator[Any]:
+    with background_server(database) as running:
         yield running
 
 

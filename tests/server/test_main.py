@@ -76,7 +76,7 @@ def test_the_command_serves_and_says_where(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if name != "PAYI_API_KEY"}
-    program = f"from payi_otel.server.main import serve; serve(port={port}, database_path='payi.db')"
+    program = f"from payi_otel.server.main import serve; serve(port={port}, database='payi.db')"
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=tmp_path,

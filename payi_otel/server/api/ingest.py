@@ -43,8 +43,9 @@ def ingest(
     headers = request.headers
     sent = body.model_dump(exclude_unset=True) | attribution(headers)
     event = to_event(_checked(sent), now(), event_id=id, log=not logging_disabled(headers))
-    with store.write() as connection:
-        (outcome,) = store_events(connection, application_id, [event], now(), upsert=False)
+    (outcome,) = store.transact(
+        lambda connection: store_events(connection, application_id, [event], now(), upsert=False)
+    )
     experience = "xProxy-Experience-Name" in headers or "xProxy-Experience-ID" in headers
     return ingest_answer(outcome, experience=experience)
 
@@ -71,8 +72,9 @@ def _take(
         raise ApiError(413, "request_too_large", message)
     arrived = now()
     events, errors = _sorted_out(items, arrived, log=not logging_disabled(request.headers))
-    with store.write() as connection:
-        store_events(connection, application_id, events, arrived, upsert=upsert)
+    store.transact(
+        lambda connection: store_events(connection, application_id, events, arrived, upsert=upsert)
+    )
     answer = BulkOut(
         request_id=new_request_id(),
         ingest_timestamp=arrived,

@@ -1,38 +1,76 @@
-"""Opens the database: connections that read, and transactions that write one after another."""
+"""Opens the database: connections that read, and transactions that write."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from payi_otel.server.store.schema import metadata
+from payi_otel.server.store.migrations.upgrade import upgrade
+
+T = TypeVar("T")
 
 _BUSY_TIMEOUT_S = 30
 _WRITES = "payi_writes"
+_POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+# One for each thread that answers requests, so that none waits for another's transaction to begin its own.
+_POOL_SIZE, _POOL_OVERFLOW = 10, 30
+# Serialization failure and deadlock: PostgreSQL has rolled back, and the same work may succeed now.
+_TRANSIENT = frozenset({"40001", "40P01"})
+_ATTEMPTS = 5
+
+
+class Overtaken(Exception):
+    """Another transaction has stored meanwhile what this one was about to store."""
 
 
 class Store:
-    """One database. `read` and `write` are safe from any thread; a failed `write` leaves nothing behind."""
+    """One database. `read`, `write` and `transact` are safe from any thread; a failed write leaves nothing behind.
 
-    def __init__(self, database_path: Path) -> None:
-        database_path.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = _sqlite_engine(database_path)
+    `database`: the path of a SQLite file, made if missing, or the URL of a PostgreSQL database. Its tables are
+    made or brought up to date first. Raises `ValueError` for another kind of URL.
+
+    >>> Store("postgresql://payi@localhost/payi")  # doctest: +SKIP
+    """
+
+    def __init__(self, database: str | Path) -> None:
+        url = database_url(database)
+        if url.get_backend_name() == "sqlite":
+            if url.database:
+                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = _sqlite_engine(url)
+        else:
+            self.engine = create_engine(
+                url,
+                pool_size=_POOL_SIZE,
+                max_overflow=_POOL_OVERFLOW,
+                # A restarted database costs a reconnect, not an error.
+                pool_pre_ping=True,
+                hide_parameters=True,
+            )
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
         # SQLite lets one writer in at a time and makes the others poll; waiting here is fair and faster.
-        self._writing = threading.Lock()
-        metadata.create_all(self.engine)
+        self._writing = threading.Lock() if self.is_sqlite else nullcontext()
+        with self.write() as connection:
+            upgrade(connection)
 
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A consistent view of the data; nothing can be changed through it."""
         with self.engine.connect() as connection:
-            yield connection
+            if self.is_sqlite:
+                yield connection
+            else:
+                yield connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
 
     @contextmanager
     def write(self) -> Generator[Connection]:
@@ -42,24 +80,78 @@ class Store:
             with connection.begin():
                 yield connection
 
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work` in a transaction of its own, begun anew when another one came in between."""
+        failures = 0
+        while True:
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except Overtaken:
+                # The other one is committed: each round has less left to be overtaken in.
+                continue
+            except DBAPIError as error:
+                failures += 1
+                if getattr(error.orig, "sqlstate", None) not in _TRANSIENT or failures == _ATTEMPTS:
+                    raise
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
 
+def database_url(database: str | Path) -> URL:
+    """What `database` names, with the driver to use; raises `ValueError`.
+
+    >>> database_url("postgresql://payi@db/payi").drivername, database_url("payi.db").drivername
+    ('postgresql+psycopg', 'sqlite')
+    """
+    text = str(database)
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = None
+    if url is not None and url.drivername in _POSTGRESQL:
+        return url.set(drivername="postgresql+psycopg")
+    if url is not None and url.drivername == "sqlite":
+        return url
+    scheme = text.partition("://")[0]
+    raise ValueError(
+        f"database: cannot use {scheme!r}; give the path of a SQLite file or postgresql://user@host/name"
+    )
+
+
 def insert_new(
     connection: Connection, table: Table, values: Mapping[str, Any], unique: Sequence[str]
 ) -> int | None:
-    """Insert a row unless one with the same `unique` columns exists; the new row's id, or None."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).on_conflict_do_nothing(index_elements=list(unique)).returning(table.c.id)
+    """Insert a row unless one with the same `unique` columns exists; the new row's id, or None.
+
+    With no columns named, none of the table's unique constraints may hold it back.
+    """
+    statement = upsert(connection, table).on_conflict_do_nothing(index_elements=list(unique) or None)
     # As parameters, not by values(): that would bind and hash every column anew for every row.
-    return connection.execute(statement, dict(values)).scalar_one_or_none()
+    return connection.execute(statement.returning(table.c.id), dict(values)).scalar_one_or_none()
 
 
-def _sqlite_engine(path: Path) -> Engine:
+def insert_all_new(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], unique: Sequence[str]
+) -> None:
+    """Insert the rows whose `unique` columns are new, in the order given."""
+    if rows:
+        statement = upsert(connection, table).on_conflict_do_nothing(index_elements=list(unique))
+        connection.execute(statement, [dict(row) for row in rows])
+
+
+def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, in the words of either database."""
+    return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
+
+
+def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(
-        URL.create("sqlite", database=str(path)),
+        url,
         connect_args={"timeout": _BUSY_TIMEOUT_S},
         # An error's text would quote what somebody sent.
         hide_parameters=True,

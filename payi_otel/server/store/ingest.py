@@ -1,29 +1,36 @@
-"""The ingest transaction: attribute, price and store events, each once."""
+"""The ingest transaction: attribute, price and store events, each once, and count them.
+
+Every transaction takes its locks in this order, and within a step in one order everywhere, so that no two block
+each other: use cases, instances, new requests, known requests, properties of instances, limits, roll-ups.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, update
 
-from payi_otel.server.pricing import Consumption, UnitCount, price
-from payi_otel.server.pricing_units import unit_prices
-from payi_otel.server.store import instances, use_cases
+from payi_otel.server.pricing import UnitCount
+from payi_otel.server.store import instances, limit_counts, limits, owners, resources, rollups
 from payi_otel.server.store import requests as stored
-from payi_otel.server.store.engine import insert_new
-from payi_otel.server.store.instances import Instance, Properties
+from payi_otel.server.store.costing import price_key, priced
+from payi_otel.server.store.engine import Overtaken, upsert
+from payi_otel.server.store.instances import Properties
+from payi_otel.server.store.limit_counts import Change, States
+from payi_otel.server.store.owners import Owner
 from payi_otel.server.store.requests import StoredRequest
 from payi_otel.server.store.schema import request_bodies, requests
-from payi_otel.server.store.use_cases import UseCase
 
 _UNIQUE = ("application_id", "provider_response_id")
 _EMPTY: Mapping[str, Any] = {
     "resource": None,
     "resource_scope": None,
+    "price_as_category": None,
+    "price_as_resource": None,
     "end_to_end_latency_ms": None,
     "time_to_first_token_ms": None,
     "time_to_first_completion_token_ms": None,
@@ -47,6 +54,7 @@ class Event:
     """A checked event. `columns` are the columns of `requests` that the sender gave, under their names there.
 
     `bodies` are columns of `request_bodies`; they are stored only where the use case's logging is enabled.
+    `limit_states` are those a proxy has decided before.
     """
 
     provider_response_id: str | None
@@ -58,6 +66,7 @@ class Event:
     properties: Properties = field(default_factory=dict[str, "str | None"])
     use_case_properties: Properties = field(default_factory=dict[str, "str | None"])
     bodies: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    limit_states: States = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +75,7 @@ class Outcome:
 
     request: StoredRequest
     duplicate: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Owner:
-    """Whose request it is."""
-
-    use_case: UseCase | None = None
-    instance: Instance | None = None
-    warnings: tuple[str, ...] = ()
+    limits: States
 
 
 def store_events(
@@ -83,166 +84,268 @@ def store_events(
     """Store events in one transaction. A known `provider_response_id` is not counted again.
 
     With `upsert` what such an event gives replaces what is stored, properties are merged, and it is priced anew;
-    without, the stored request stays as it is.
+    without, the stored request stays as it is. Raises `Overtaken` when another transaction has stored one of the
+    events meanwhile: begin anew then, as `Store.transact` does.
     """
-    ingest = _Ingest(connection, application_id, now, upsert)
-    ids = {event.provider_response_id for event in events if event.provider_response_id is not None}
-    ingest.known.update(stored.find_for_update(connection, application_id, ids))
-    outcomes: dict[int, Outcome] = {}
-    # By id, so that two batches with the same new events wait for each other in one order.
-    for index in sorted(range(len(events)), key=lambda index: events[index].provider_response_id or ""):
-        outcomes[index] = ingest.take(events[index])
-    return [outcomes[index] for index in range(len(events))]
+    return _Ingest(connection, application_id, now, events, upsert).run()
+
+
+@dataclass(slots=True)
+class _Item:
+    """An event on its way. `values` are the columns of its request, once they are known."""
+
+    event: Event
+    # The first event of this id in the batch: it is the same request.
+    first: _Item | None
+    identity: owners.Identity | None = None
+    warnings: tuple[str, ...] = ()
+    values: Mapping[str, Any] | None = None
+    is_known: bool = False
+    skipped: bool = False
+    owner: Owner = field(default_factory=Owner)
 
 
 class _Ingest:
-    def __init__(self, connection: Connection, application_id: int, now: datetime, upsert: bool) -> None:
-        self.known: dict[str, StoredRequest] = {}
+    def __init__(
+        self,
+        connection: Connection,
+        application_id: int,
+        now: datetime,
+        events: Sequence[Event],
+        upsert: bool,
+    ) -> None:
         self._connection = connection
         self._application_id = application_id
         self._now = now
         self._upsert = upsert
-        self._use_cases: dict[str, UseCase] = {}
-        self._instances: dict[tuple[str, str], Instance] = {}
+        self._items = _linked(events)
+        self._deltas: dict[int, list[rollups.Delta]] = {}
+        self._changes: dict[int, Change] = {}
+        self._said: Mapping[int, States] = {}
 
-    def take(self, event: Event) -> Outcome:
-        before = self.known.get(event.provider_response_id or "")
-        if before is not None and not self._upsert:
-            return Outcome(before, duplicate=True)
-        owner = self._owner(event, before)
-        if before is None:
-            request = self._insert(event, owner)
-            if request is None:
-                return self._overtaken(event)
-        else:
-            request = self._update(event, before, owner)
-        if event.provider_response_id is not None:
-            self.known[event.provider_response_id] = request
-        if owner.instance is not None:
-            instances.merge_properties(self._connection, owner.instance, event.use_case_properties)
-        if owner.use_case is not None and owner.use_case.logging_enabled and event.bodies:
-            self._store_bodies(request, event.bodies)
-        return Outcome(request, duplicate=before is not None)
+    def run(self) -> list[Outcome]:
+        ids = {item.event.provider_response_id for item in self._items}
+        response_ids = sorted(one for one in ids if one is not None)
+        known = stored.find_by_responses(self._connection, self._application_id, response_ids)
+        for item in self._items:
+            item.is_known = item.event.provider_response_id in known
+            item.skipped = not self._upsert and (item.is_known or item.first is not None)
+        self._attribute(known)
+        self._insert([item for item in self._items if not item.is_known and item.first is None])
+        self._update(known)
+        self._keep_bodies()
+        instances.merge_all_properties(self._connection, self._instance_properties())
+        self._said = limit_counts.count(self._connection, self._application_id, list(self._changes.values()))
+        deltas = (delta for both in self._deltas.values() for delta in both)
+        rollups.apply(self._connection, self._application_id, deltas)
+        return self._outcomes(known)
 
-    def _overtaken(self, event: Event) -> Outcome:
-        """Another transaction has stored the same event since this one looked."""
-        assert event.provider_response_id is not None
-        self.known |= stored.find_for_update(
-            self._connection, self._application_id, [event.provider_response_id]
+    def _attribute(self, known: Mapping[str, StoredRequest]) -> None:
+        items = [item for item in self._items if not item.skipped]
+        nameless = [item.event.use_case_id for item in items if item.event.use_case_name is None]
+        names = owners.names_of(
+            self._connection, self._application_id, (use_case_id for use_case_id in nameless if use_case_id)
         )
-        return self.take(event)
+        wanted: dict[owners.Identity, int | None] = {}
+        for item in items:
+            self._identify(item, known, names)
+            if item.identity is not None and wanted.get(item.identity) is None:
+                wanted[item.identity] = item.event.use_case_version
+        found = owners.ensure(self._connection, self._application_id, wanted, self._now)
+        for item in items:
+            if item.identity is not None:
+                item.owner = found[item.identity].at_version(item.event.use_case_version)
+        self._load_prices(items, known)
 
-    def _insert(self, event: Event, owner: _Owner) -> StoredRequest | None:
+    def _identify(self, item: _Item, known: Mapping[str, StoredRequest], names: Mapping[str, str]) -> None:
+        event = item.event
+        name, use_case_id = event.use_case_name, event.use_case_id
+        before = self._identity_before(item, known)
+        if before is not None:
+            # Sent again with a name only, it belongs to the instance that the first time made.
+            name = name or before[0]
+            if name == before[0]:
+                use_case_id = use_case_id or before[1]
+        if name is None and use_case_id is not None:
+            name = names.get(use_case_id)
+            if name is None:
+                item.warnings = (owners.NO_INSTANCE,)
+                return
+        if name is not None:
+            item.identity = (name, use_case_id or instances.new_id())
+
+    def _identity_before(self, item: _Item, known: Mapping[str, StoredRequest]) -> owners.Identity | None:
+        if item.first is not None and item.first.identity is not None:
+            return item.first.identity
+        request = known.get(item.event.provider_response_id or "")
+        if request is None or request.values["use_case_name"] is None:
+            return None
+        return request.values["use_case_name"], request.values["use_case_id"]
+
+    def _load_prices(self, items: Sequence[_Item], known: Mapping[str, StoredRequest]) -> None:
+        named = [*(item.event.columns.get("limit_ids", ()) for item in items)]
+        self._limits = limits.types_of(
+            self._connection, self._application_id, (one for limit_ids in named for one in limit_ids)
+        )
+        sent = [price_key({**_EMPTY, "category": "", **item.event.columns}) for item in items]
+        kept = [price_key(request.values) for request in known.values()] if self._upsert else []
+        self._book = resources.price_book(self._connection, [*sent, *kept])
+
+    def _insert(self, items: Sequence[_Item]) -> None:
+        if not items:
+            return
+        rows = {str(uuid.uuid4()): item for item in items}
+        for request_id, item in rows.items():
+            item.values = self._new_values(item, request_id)
+        # Rows without an id are never in anybody's way.
+        ordered = sorted(
+            (item.values for item in items if item.values), key=lambda row: row["provider_response_id"] or ""
+        )
+        statement = upsert(self._connection, requests).on_conflict_do_nothing(index_elements=list(_UNIQUE))
+        made = self._connection.execute(
+            statement.returning(requests.c.id, requests.c.request_id), [dict(row) for row in ordered]
+        ).all()
+        if len(made) < len(items):
+            raise Overtaken
+        for row in made:
+            item = rows[row.request_id]
+            assert item.values is not None
+            item.values = {**item.values, "id": row.id}
+            self._counted(item, None, item.values)
+
+    def _new_values(self, item: _Item, request_id: str) -> dict[str, Any]:
         values = {
             **_EMPTY,
             "event_timestamp": self._now,
-            **event.columns,
-            **_owner_columns(event, owner),
-            "properties": dict(event.properties),
-        }
-        values |= _priced(event.units, values, owner.warnings)
-        values |= {
+            **item.event.columns,
+            **item.owner.columns,
+            "properties": dict(item.event.properties),
             "application_id": self._application_id,
-            "request_id": str(uuid.uuid4()),
-            "provider_response_id": event.provider_response_id,
+            "request_id": request_id,
+            "provider_response_id": item.event.provider_response_id,
             "ingest_timestamp": self._now,
         }
-        row_id = insert_new(self._connection, requests, values, _UNIQUE)
-        return None if row_id is None else stored.read_request({"id": row_id, **values})
+        return self._priced(item, values)
 
-    def _update(self, event: Event, before: StoredRequest, owner: _Owner) -> StoredRequest:
-        values = {
-            **before.values,
-            **event.columns,
-            **_owner_columns(event, owner),
-            "properties": {**_lasting(before.values["properties"]), **event.properties},
+    def _update(self, known: Mapping[str, StoredRequest]) -> None:
+        """Lock what is known and apply to it what later events of the same id say."""
+        later = [
+            item for item in self._items if not item.skipped and (item.is_known or item.first is not None)
+        ]
+        ids = sorted({item.event.provider_response_id or "" for item in later if item.is_known})
+        current = {
+            key: request.values
+            for key, request in stored.find_for_update(self._connection, self._application_id, ids).items()
         }
-        values |= _priced(event.units, values, owner.warnings)
-        changed = {name: value for name, value in values.items() if value != before.values[name]}
+        before = dict(current)
+        for item in later:
+            key = item.event.provider_response_id or ""
+            if key not in current:
+                if item.first is None or item.first.values is None:
+                    # Deleted since it was looked for.
+                    raise Overtaken
+                current[key] = before[key] = item.first.values
+            current[key] = item.values = self._merged(item, current[key])
+        for key, values in current.items():
+            self._save(before[key], values)
+        for item in later:
+            item.values = current[item.event.provider_response_id or ""]
+            if item.first is not None:
+                item.first.values = item.values
+            self._counted(item, before[item.event.provider_response_id or ""], item.values)
+
+    def _merged(self, item: _Item, before: Mapping[str, Any]) -> dict[str, Any]:
+        values = {
+            **before,
+            **item.event.columns,
+            **item.owner.columns,
+            "properties": {**_lasting(before["properties"]), **item.event.properties},
+        }
+        return self._priced(item, values)
+
+    def _save(self, before: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        changed = {name: value for name, value in values.items() if value != before[name]}
         if changed:
-            self._connection.execute(update(requests).where(requests.c.id == before.id).values(**changed))
-        return stored.read_request(values)
+            self._connection.execute(update(requests).where(requests.c.id == values["id"]).values(**changed))
 
-    def _store_bodies(self, request: StoredRequest, bodies: Mapping[str, Any]) -> None:
-        self._connection.execute(delete(request_bodies).where(request_bodies.c.request == request.id))
-        self._connection.execute(insert(request_bodies).values(request=request.id, **bodies))
+    def _priced(self, item: _Item, values: dict[str, Any]) -> dict[str, Any]:
+        unknown = [one for one in item.event.columns.get("limit_ids", ()) if one not in self._limits]
+        warnings = [f"limit_not_found: {one!r} is no limit; create it first" for one in unknown]
+        instance = item.owner.instance
+        if instance is not None and instance.limit_id and instance.limit_id not in values["limit_ids"]:
+            values["limit_ids"] = [*values["limit_ids"], instance.limit_id]
+        return values | priced(item.event.units, values, [*item.warnings, *warnings], self._book)
 
-    def _owner(self, event: Event, before: StoredRequest | None) -> _Owner:
-        name, use_case_id = event.use_case_name, event.use_case_id
-        if before is not None:
-            # Sent again with a name only, it belongs to the instance that the first time made.
-            name = name or before.values["use_case_name"]
-            if name == before.values["use_case_name"]:
-                use_case_id = use_case_id or before.values["use_case_id"]
-        if name is not None:
-            return self._named(name, use_case_id, event.use_case_version)
-        if use_case_id is None:
-            return _Owner()
-        found = instances.find_anywhere(self._connection, self._application_id, use_case_id)
-        if not found:
-            warning = "use_case_instance_not_found: a new use case id needs the use case's name"
-            return _Owner(warnings=(warning,))
-        return self._named(found[0].use_case_name, use_case_id, event.use_case_version)
+    def _counted(self, item: _Item, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
+        """Note what limits and roll-ups must hear of a request, once for each request."""
+        earlier = self._changes.get(after["id"])
+        if earlier is not None and earlier.before is None:
+            # New in this batch and changed in it as well: only how it ends counts.
+            before = None
+        elif earlier is not None:
+            return
+        self._changes[after["id"]] = Change(
+            request=after["id"],
+            limit_ids=after["limit_ids"],
+            cost=(after["input_cost"], after["output_cost"]),
+            before=None if before is None else (before["input_cost"], before["output_cost"]),
+            failed=rollups.is_failure(after),
+            states=item.event.limit_states,
+        )
+        gone = [] if before is None else [rollups.Delta(before, -1)]
+        self._deltas[after["id"]] = [*gone, rollups.Delta(after)]
 
-    def _named(self, name: str, use_case_id: str | None, version: int | None) -> _Owner:
-        use_case = self._use_cases.get(name)
-        if use_case is None:
-            use_case = use_cases.ensure(self._connection, self._application_id, name, self._now)
-            self._use_cases[name] = use_case
-        use_case_id = use_case_id or instances.new_id()
-        instance = self._instances.get((name, use_case_id))
-        if instance is None:
-            instance = instances.ensure(
-                self._connection, self._application_id, use_case, use_case_id, self._now, version
-            )
-            self._instances[name, use_case_id] = instance
-        return _Owner(use_case, replace(instance, type_version=version or instance.type_version))
+    def _keep_bodies(self) -> None:
+        kept: dict[int, Mapping[str, Any]] = {}
+        for item in self._items:
+            use_case = item.owner.use_case
+            if use_case is not None and use_case.logging_enabled and item.event.bodies and item.values:
+                kept[item.values["id"]] = item.event.bodies
+        known = [item.values["id"] for item in self._items if item.is_known and item.values]
+        replaced = sorted(kept.keys() & set(known))
+        if replaced:
+            self._connection.execute(delete(request_bodies).where(request_bodies.c.request.in_(replaced)))
+        empty = dict.fromkeys(column.name for column in request_bodies.columns)
+        rows = [{**empty, "request": row_id, **bodies} for row_id, bodies in sorted(kept.items())]
+        if rows:
+            self._connection.execute(insert(request_bodies), rows)
+
+    def _instance_properties(self) -> dict[int, Properties]:
+        merged: dict[int, Properties] = {}
+        for item in self._items:
+            instance = item.owner.instance
+            if instance is not None and item.event.use_case_properties:
+                merged[instance.id] = {**merged.get(instance.id, {}), **item.event.use_case_properties}
+        return merged
+
+    def _outcomes(self, known: Mapping[str, StoredRequest]) -> list[Outcome]:
+        counted_before = limit_counts.states(self._connection, [request.id for request in known.values()])
+        outcomes: list[Outcome] = []
+        for item in self._items:
+            if item.is_known and item.skipped:
+                request = known[item.event.provider_response_id or ""]
+                outcomes.append(Outcome(request, True, counted_before.get(request.id, {})))
+                continue
+            source = item.first if item.skipped and item.first is not None else item
+            assert source.values is not None
+            request = stored.read_request(source.values)
+            is_duplicate = item.is_known or item.first is not None
+            outcomes.append(Outcome(request, is_duplicate, self._said.get(request.id, {})))
+        return outcomes
+
+
+def _linked(events: Sequence[Event]) -> list[_Item]:
+    first: dict[str, _Item] = {}
+    items: list[_Item] = []
+    for event in events:
+        key = event.provider_response_id
+        item = _Item(event, None if key is None else first.get(key))
+        if key is not None:
+            first.setdefault(key, item)
+        items.append(item)
+    return items
 
 
 def _lasting(properties: Properties) -> Properties:
     """Without what was said of units that are now replaced."""
     return {name: value for name, value in properties.items() if name != "system.usage_source"}
-
-
-def _owner_columns(event: Event, owner: _Owner) -> dict[str, Any]:
-    if owner.instance is None:
-        return {}
-    return {
-        "use_case_name": owner.instance.use_case_name,
-        "use_case_id": owner.instance.use_case_id,
-        "use_case_version": owner.instance.type_version,
-    }
-
-
-def _priced(
-    units: Mapping[str, UnitCount], values: Mapping[str, Any], warnings: Sequence[str]
-) -> dict[str, Any]:
-    properties: Mapping[str, str | None] = values["properties"]
-    cost = price(
-        Consumption(
-            category=values["category"],
-            resource=values["resource"],
-            units=units,
-            at=values["event_timestamp"],
-            scope=values["resource_scope"],
-            tier=properties.get("system.service_tier"),
-            speed=properties.get("system.speed"),
-        )
-    )
-    tokens = [count for name, count in units.items() if unit_prices(name)[0].is_token]
-    if values["limit_ids"]:
-        warnings = [*warnings, "limits_not_counted: limit ids are stored, limits are not kept by this server"]
-    return {
-        "units": _as_json(units),
-        "input_cost": cost.input,
-        "output_cost": cost.output,
-        "input_tokens": sum(count.input for count in tokens),
-        "output_tokens": sum(count.output for count in tokens),
-        "resource_id": cost.resource_id,
-        "unknown_units": _as_json(cost.unknown_units),
-        "warnings": [*warnings, *cost.warnings],
-    }
-
-
-def _as_json(units: Mapping[str, UnitCount]) -> dict[str, dict[str, int]]:
-    return {name: {"input": count.input, "output": count.output} for name, count in units.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,9 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, select, update
 
 from payi_otel.server.errors import ApiError
-from payi_otel.server.store.engine import insert_new
+from payi_otel.server.store import limits
+from payi_otel.server.store.engine import insert_all_new
 from payi_otel.server.store.schema import instances, use_cases
 from payi_otel.server.store.use_cases import UseCase
+
+table = instances
 
 Properties = Mapping[str, "str | None"]
 
@@ -28,6 +31,7 @@ class Instance:
     use_case_id: str
     type_version: int
     properties: Properties
+    limit_id: str | None = None
 
 
 def new_id() -> str:
@@ -68,39 +72,81 @@ def ensure(
     version: int | None = None,
 ) -> Instance:
     """An instance of a use case, made if the id is new. `version` pins a new one, else it gets the latest."""
-    found = find(connection, use_case, use_case_id)
-    if found is None:
-        values: dict[str, Any] = {
+    (found,) = ensure_all(connection, application_id, use_case, {use_case_id: version}, now)
+    return found
+
+
+def ensure_all(
+    connection: Connection,
+    application_id: int,
+    use_case: UseCase,
+    versions: Mapping[str, int | None],
+    now: datetime,
+) -> Sequence[Instance]:
+    """The instances with these ids, made where they are new. The value pins the version of a new one.
+
+    A new instance of a use case with a limit configuration gets a limit of its own.
+    """
+    found = _with_ids(connection, use_case, versions)
+    missing = sorted(versions.keys() - {instance.use_case_id for instance in found})
+    if not missing:
+        return found
+    rows: list[dict[str, Any]] = [
+        {
             "application_id": application_id,
             "use_case": use_case.id,
             "use_case_id": use_case_id,
-            "type_version": version or use_case.type_version,
+            "type_version": versions[use_case_id] or use_case.type_version,
             "properties": {},
+            "limit_id": None if use_case.limit_config is None else new_id(),
             "created_at": now,
         }
-        insert_new(connection, instances, values, ("use_case", "use_case_id"))
-        found = find(connection, use_case, use_case_id)
-        assert found is not None
-    return found
+        for use_case_id in missing
+    ]
+    insert_all_new(connection, instances, rows, ("use_case", "use_case_id"))
+    made = _with_ids(connection, use_case, missing)
+    if use_case.limit_config is not None:
+        mine = {row["limit_id"] for row in rows}
+        new = {
+            one.limit_id: one.use_case_id for one in made if one.limit_id is not None and one.limit_id in mine
+        }
+        limits.make_automatic(connection, application_id, use_case.name, use_case.limit_config, new, now)
+    return [*found, *made]
 
 
 def merge_properties(connection: Connection, instance: Instance, properties: Properties) -> None:
     """Set properties; the others stay."""
-    if properties:
-        # Read again under the write lock of this row: two merges must not lose each other's keys.
-        current: dict[str, str | None] = connection.execute(
-            select(instances.c.properties).where(instances.c.id == instance.id).with_for_update()
-        ).scalar_one()
-        connection.execute(
-            update(instances)
-            .where(instances.c.id == instance.id)
-            .values(properties={**current, **properties})
-        )
+    merge_all_properties(connection, {instance.id: properties})
+
+
+def merge_all_properties(connection: Connection, changes: Mapping[int, Properties]) -> None:
+    """Set properties of many instances by row id; their others stay."""
+    wanted = sorted(row_id for row_id, properties in changes.items() if properties)
+    if not wanted:
+        return
+    # In one order everywhere, so that two batches with the same instances cannot block each other.
+    current = connection.execute(
+        select(instances.c.id, instances.c.properties)
+        .where(instances.c.id.in_(wanted))
+        .order_by(instances.c.id)
+        .with_for_update()
+    )
+    for row in current.all():
+        merged = {**row.properties, **changes[row.id]}
+        if merged != row.properties:
+            connection.execute(update(instances).where(instances.c.id == row.id).values(properties=merged))
 
 
 def remove(connection: Connection, instance: Instance) -> None:
     """Delete an instance with its scores; its requests stay."""
     connection.execute(delete(instances).where(instances.c.id == instance.id))
+
+
+def _with_ids(connection: Connection, use_case: UseCase, use_case_ids: Iterable[str]) -> list[Instance]:
+    statement = _joined().where(
+        instances.c.use_case == use_case.id, instances.c.use_case_id.in_(list(use_case_ids))
+    )
+    return [_read(row) for row in connection.execute(statement)]
 
 
 def _joined() -> Select[Any]:
@@ -115,4 +161,5 @@ def _read(row: Row[Any]) -> Instance:
         use_case_id=row.use_case_id,
         type_version=row.type_version,
         properties=row.properties,
+        limit_id=row.limit_id,
     )

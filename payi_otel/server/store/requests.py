@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
+from payi_otel.server.store import rollups
 from payi_otel.server.store.schema import request_bodies, requests
 
 BODY_COLUMNS = (
@@ -49,11 +50,24 @@ def find_by_response(
     return _one(connection, statement)
 
 
+def find_by_responses(
+    connection: Connection, application_id: int, response_ids: Sequence[str]
+) -> dict[str, StoredRequest]:
+    """The requests among these provider ids that are stored already."""
+    if not response_ids:
+        return {}
+    statement = _all(application_id).where(requests.c.provider_response_id.in_(response_ids))
+    rows = connection.execute(statement).mappings()
+    return {row["provider_response_id"]: read_request(dict(row)) for row in rows}
+
+
 def find_for_update(
-    connection: Connection, application_id: int, response_ids: Iterable[str]
+    connection: Connection, application_id: int, response_ids: Sequence[str]
 ) -> dict[str, StoredRequest]:
     """The requests among these provider ids that are stored already, locked until the transaction ends."""
-    statement = _all(application_id).where(requests.c.provider_response_id.in_(list(response_ids)))
+    if not response_ids:
+        return {}
+    statement = _all(application_id).where(requests.c.provider_response_id.in_(response_ids))
     # In one order everywhere, so that two batches with the same events cannot block each other.
     rows = connection.execute(statement.order_by(requests.c.id).with_for_update()).mappings()
     return {row["provider_response_id"]: read_request(dict(row)) for row in rows}
@@ -62,13 +76,15 @@ def find_for_update(
 def merge_properties(
     connection: Connection, request: StoredRequest, properties: Mapping[str, str | None]
 ) -> None:
-    """Set properties; the others stay."""
-    current: dict[str, str | None] = connection.execute(
-        select(requests.c.properties).where(requests.c.id == request.id).with_for_update()
-    ).scalar_one()
+    """Set properties; the others stay. What the roll-ups make of them is made anew."""
+    statement = select(requests).where(requests.c.id == request.id).with_for_update()
+    before = dict(connection.execute(statement).mappings().one())
+    after = {**before, "properties": {**before["properties"], **properties}}
     connection.execute(
-        update(requests).where(requests.c.id == request.id).values(properties={**current, **properties})
+        update(requests).where(requests.c.id == request.id).values(properties=after["properties"])
     )
+    deltas = (rollups.Delta(before, -1), rollups.Delta(after))
+    rollups.apply(connection, before["application_id"], deltas)
 
 
 def select_with_bodies(application_id: int, use_case_name: str | None = None) -> Select[Any]:

@@ -32,18 +32,20 @@ metadata = MetaData(
 )
 
 
-def _id() -> Column[int]:
+def id_column() -> Column[int]:
+    """A row's own number."""
     return Column("id", RowId, primary_key=True, autoincrement=True)
 
 
-def _parent(name: str, target: str) -> Column[int]:
+def parent_column(name: str, target: str) -> Column[int]:
+    """The number of the row that this one goes with."""
     return Column(name, RowId, ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=False)
 
 
 applications = Table(
     "applications",
     metadata,
-    _id(),
+    id_column(),
     Column("name", String(200), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
 )
@@ -51,17 +53,20 @@ applications = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    _id(),
-    _parent("application_id", "applications"),
+    id_column(),
+    parent_column("application_id", "applications"),
+    # 1 or 2: an application has two keys, so that one can be replaced while the other still works.
+    Column("slot", Integer, nullable=False),
     Column("key_hash", String(64), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
+    UniqueConstraint("application_id", "slot"),
 )
 
 use_cases = Table(
     "use_cases",
     metadata,
-    _id(),
-    _parent("application_id", "applications"),
+    id_column(),
+    parent_column("application_id", "applications"),
     Column("name", String(64), nullable=False),
     Column("description", Text, nullable=False),
     Column("logging_enabled", Boolean, nullable=False),
@@ -76,12 +81,14 @@ use_cases = Table(
 instances = Table(
     "instances",
     metadata,
-    _id(),
-    _parent("application_id", "applications"),
-    _parent("use_case", "use_cases"),
+    id_column(),
+    parent_column("application_id", "applications"),
+    parent_column("use_case", "use_cases"),
     Column("use_case_id", Text, nullable=False),
     Column("type_version", Integer, nullable=False),
     Column("properties", JSON, nullable=False),
+    # The limit that its use case gives each instance.
+    Column("limit_id", Text),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("use_case", "use_case_id"),
     # The older API finds an instance without its use case's name.
@@ -91,8 +98,8 @@ instances = Table(
 kpis = Table(
     "kpis",
     metadata,
-    _id(),
-    _parent("use_case", "use_cases"),
+    id_column(),
+    parent_column("use_case", "use_cases"),
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("kpi_type", String(16), nullable=False),
@@ -105,9 +112,9 @@ kpis = Table(
 kpi_scores = Table(
     "kpi_scores",
     metadata,
-    _id(),
-    _parent("kpi", "kpis"),
-    _parent("instance", "instances"),
+    id_column(),
+    parent_column("kpi", "kpis"),
+    parent_column("instance", "instances"),
     Column("score", Float),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -118,13 +125,15 @@ kpi_scores = Table(
 requests = Table(
     "requests",
     metadata,
-    _id(),
-    _parent("application_id", "applications"),
+    id_column(),
+    parent_column("application_id", "applications"),
     Column("request_id", String(36), nullable=False, unique=True),
     Column("provider_response_id", Text),
     Column("category", Text, nullable=False),
     Column("resource", Text),
     Column("resource_scope", Text),
+    Column("price_as_category", Text),
+    Column("price_as_resource", Text),
     Column("units", JSON, nullable=False),
     Column("event_timestamp", Instant, nullable=False),
     Column("ingest_timestamp", Instant, nullable=False),
@@ -153,6 +162,8 @@ requests = Table(
     # The identity of an event: sent twice, it is stored once.
     UniqueConstraint("application_id", "provider_response_id"),
     Index(None, "application_id", "use_case_name", "event_timestamp"),
+    # What retention and re-pricing walk along.
+    Index(None, "application_id", "event_timestamp"),
 )
 
 request_bodies = Table(

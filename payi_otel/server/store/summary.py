@@ -1,4 +1,4 @@
-"""What each use case cost and earned, summed up by the database."""
+"""What each use case cost and earned, summed up from the roll-ups."""
 
 from __future__ import annotations
 
@@ -6,26 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    Connection,
-    Integer,
-    Text,
-    case,
-    cast,
-    func,
-    or_,
-    select,
-    true,
-    type_coerce,
-)
+from sqlalchemy import Connection, func, select
 
 from payi_otel.server.pricing import UnitCount
-from payi_otel.server.store.schema import instances, kpi_scores, kpis, requests, use_cases
-from payi_otel.server.store.types import money_sums, read_sum
+from payi_otel.server.store.schema import instances, kpi_scores, kpis, use_cases
+from payi_otel.server.store.schema_rollups import SUMS, rollup_units, rollups
+from payi_otel.server.store.types import read_sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,33 +76,20 @@ def summarize(connection: Connection, application_id: int) -> list[UseCaseSummar
 
 
 def _totals(connection: Connection, application_id: int) -> dict[str | None, Totals]:
-    status, properties = requests.c.http_status_code, requests.c.properties
-    input_cost, output_cost = money_sums(requests.c.input_cost), money_sums(requests.c.output_cost)
-    failed = properties["system.failure"].as_string().is_not(None)
-    estimated = properties["system.usage_source"].as_string() == "estimated"
+    sums = [func.sum(rollups.c[name]).label(name) for name in SUMS]
     statement = (
-        select(
-            requests.c.use_case_name,
-            func.count().label("calls"),
-            _count(or_(status >= 400, status == 299, failed)).label("failures"),
-            _count(estimated).label("estimated"),
-            _count(cast(requests.c.unknown_units, Text) != "{}").label("unpriced"),
-            func.sum(requests.c.input_tokens).label("input_tokens"),
-            func.sum(requests.c.output_tokens).label("output_tokens"),
-            input_cost[0].label("input_whole"),
-            input_cost[1].label("input_rest"),
-            output_cost[0].label("output_whole"),
-            output_cost[1].label("output_rest"),
-        )
-        .where(requests.c.application_id == application_id)
-        .group_by(requests.c.use_case_name)
+        select(rollups.c.use_case_name, *sums)
+        .where(rollups.c.application_id == application_id)
+        .group_by(rollups.c.use_case_name)
+        # A roll-up whose requests have all moved to others stays, with nothing in it.
+        .having(func.sum(rollups.c.calls) > 0)
     )
     return {
         row.use_case_name: Totals(
-            calls=row.calls,
-            failures=row.failures,
-            estimated=row.estimated,
-            unpriced=row.unpriced,
+            calls=int(row.calls),
+            failures=int(row.failures),
+            estimated=int(row.estimated),
+            unpriced=int(row.unpriced),
             input_tokens=int(row.input_tokens),
             output_tokens=int(row.output_tokens),
             cost=read_sum(row.input_whole, row.input_rest) + read_sum(row.output_whole, row.output_rest),
@@ -125,23 +99,22 @@ def _totals(connection: Connection, application_id: int) -> dict[str | None, Tot
 
 
 def _units(connection: Connection, application_id: int) -> defaultdict[str | None, dict[str, UnitCount]]:
-    # json_each() is the one way to open up JSON that SQLite and PostgreSQL share.
-    counts = func.json_each(requests.c.units).table_valued("key", "value")
-    count = type_coerce(counts.c.value, JSON)
     statement = (
         select(
-            requests.c.use_case_name,
-            counts.c.key.label("unit"),
-            func.sum(count["input"].as_integer()).label("input"),
-            func.sum(count["output"].as_integer()).label("output"),
+            rollups.c.use_case_name,
+            rollup_units.c.unit,
+            func.sum(rollup_units.c.input).label("input"),
+            func.sum(rollup_units.c.output).label("output"),
         )
-        .select_from(requests.join(counts, true()))
-        .where(requests.c.application_id == application_id)
-        .group_by(requests.c.use_case_name, counts.c.key)
+        .join_from(rollups, rollup_units, rollups.c.key == rollup_units.c.key)
+        .where(rollups.c.application_id == application_id)
+        .group_by(rollups.c.use_case_name, rollup_units.c.unit)
     )
     found: defaultdict[str | None, dict[str, UnitCount]] = defaultdict(dict)
     for row in connection.execute(statement):
-        found[row.use_case_name][row.unit] = UnitCount(int(row.input), int(row.output))
+        count = UnitCount(int(row.input), int(row.output))
+        if count != UnitCount():
+            found[row.use_case_name][row.unit] = count
     return found
 
 
@@ -164,7 +137,3 @@ def _averages(connection: Connection, application_id: int) -> dict[int, list[Kpi
     for row in connection.execute(statement):
         found[row.use_case].append(KpiAverage(row.name, row.kpi_type, row.goal, row.scores, row.average))
     return found
-
-
-def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
-    return cast(func.sum(case((condition, 1), else_=0)), Integer)

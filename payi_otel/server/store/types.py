@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Integer, func, type_coerce
+from sqlalchemy import BigInteger, DateTime, Integer, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -33,10 +33,15 @@ class Money(TypeDecorator[Decimal]):
         return None if value is None else Decimal(int(value)) * PICO
 
 
-def money_sums(column: ColumnElement[Decimal]) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    """A sum of money in two parts for `read_sum`: SQLite's own sum() would overflow at nine million dollars."""
-    picos = type_coerce(column, BigInteger)
-    return func.sum(picos // _MICRO), func.sum(picos % _MICRO)
+def split_money(amount: Decimal) -> tuple[int, int]:
+    """An amount as whole micro-dollars and the pico-dollars beyond.
+
+    Sums of the two parts stay exact where a sum of pico-dollars would outgrow 64 bits at nine million dollars.
+
+    >>> split_money(Decimal("0.0000025")), split_money(Decimal("-0.0000025"))
+    ((2, 500000), (-3, 500000))
+    """
+    return divmod(int((amount * _PICOS).to_integral_value()), _MICRO)
 
 
 def read_sum(whole: int, rest: int) -> Decimal:
@@ -46,6 +51,19 @@ def read_sum(whole: int, rest: int) -> Decimal:
     Decimal('0.000002500000')
     """
     return Decimal(int(whole) * _MICRO + int(rest)) * PICO
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A decimal number of any size and precision, as text: for what is compared in Python only."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
 
 
 class Instant(TypeDecorator[datetime]):

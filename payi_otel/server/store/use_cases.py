@@ -15,6 +15,8 @@ from payi_otel.server.store.engine import insert_new
 from payi_otel.server.store.pages import Page, PageRequest, fetch_page
 from payi_otel.server.store.schema import use_cases
 
+table = use_cases
+
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UNIQUE = ("application_id", "name")
 

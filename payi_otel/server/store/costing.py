@@ -1,0 +1,55 @@
+"""The columns of a request that follow from its units and from the prices of the day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from payi_otel.server.pricing import Consumption, Cost, UnitCount, price
+from payi_otel.server.pricing_custom import price_by
+from payi_otel.server.pricing_units import unit_prices
+from payi_otel.server.store.resources import Key, PriceBook
+
+
+def price_key(values: Mapping[str, Any]) -> Key:
+    """What a request is priced as: what it names for that, else what it used."""
+    category = values.get("price_as_category") or values["category"]
+    return category, values.get("price_as_resource") or values.get("resource") or ""
+
+
+def priced(
+    units: Mapping[str, UnitCount], values: Mapping[str, Any], warnings: Sequence[str], book: PriceBook
+) -> dict[str, Any]:
+    """The columns for units, cost and warnings. The operator's own prices count before the managed ones."""
+    cost = _cost(units, values, book)
+    tokens = [count for name, count in units.items() if unit_prices(name)[0].is_token]
+    return {
+        "units": _as_json(units),
+        "input_cost": cost.input,
+        "output_cost": cost.output,
+        "input_tokens": sum(count.input for count in tokens),
+        "output_tokens": sum(count.output for count in tokens),
+        "resource_id": cost.resource_id,
+        "unknown_units": _as_json(cost.unknown_units),
+        "warnings": [*warnings, *cost.warnings],
+    }
+
+
+def _cost(units: Mapping[str, UnitCount], values: Mapping[str, Any], book: PriceBook) -> Cost:
+    properties: Mapping[str, str | None] = values["properties"]
+    category, resource = price_key(values)
+    consumption = Consumption(
+        category=category,
+        resource=resource or None,
+        units=units,
+        at=values["event_timestamp"],
+        scope=values["resource_scope"],
+        tier=properties.get("system.service_tier"),
+        speed=properties.get("system.speed"),
+    )
+    custom = book.prices(category, resource, consumption.at)
+    return price(consumption) if custom is None else price_by(custom, consumption)
+
+
+def _as_json(units: Mapping[str, UnitCount]) -> dict[str, dict[str, int]]:
+    return {name: {"input": count.input, "output": count.output} for name, count in units.items()}

@@ -1,0 +1,73 @@
+"""Whose the events of a batch are: their use cases and instances, made where they are new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from payi_otel.server.store import instances, use_cases
+from payi_otel.server.store.instances import Instance
+from payi_otel.server.store.use_cases import UseCase
+
+Identity = tuple[str, str]
+"""A use case's name and an instance's id."""
+
+NO_INSTANCE = "use_case_instance_not_found: a new use case id needs the use case's name"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose request it is."""
+
+    use_case: UseCase | None = None
+    instance: Instance | None = None
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """The columns of a request that name it."""
+        if self.instance is None:
+            return {}
+        return {
+            "use_case_name": self.instance.use_case_name,
+            "use_case_id": self.instance.use_case_id,
+            "use_case_version": self.instance.type_version,
+        }
+
+    def at_version(self, version: int | None) -> Owner:
+        """The same with the version that a request names."""
+        if self.instance is None or version is None:
+            return self
+        return replace(self, instance=replace(self.instance, type_version=version))
+
+
+def names_of(connection: Connection, application_id: int, use_case_ids: Iterable[str]) -> dict[str, str]:
+    """The use case's name of each id that came without one: that of the newest instance of the id."""
+    wanted = sorted(set(use_case_ids))
+    if not wanted:
+        return {}
+    statement = (
+        select(instances.table.c.use_case_id, use_cases.table.c.name)
+        .join_from(instances.table, use_cases.table)
+        .where(instances.table.c.application_id == application_id, instances.table.c.use_case_id.in_(wanted))
+        .order_by(instances.table.c.id)
+    )
+    return {row.use_case_id: row.name for row in connection.execute(statement)}
+
+
+def ensure(
+    connection: Connection, application_id: int, wanted: Mapping[Identity, int | None], now: datetime
+) -> dict[Identity, Owner]:
+    """The owners of all identities, made where they are new; the value pins the version of a new instance."""
+    # In one order everywhere, so that two batches with the same new owners cannot block each other.
+    names = sorted({name for name, _ in wanted})
+    definitions = {name: use_cases.ensure(connection, application_id, name, now) for name in names}
+    found: dict[Identity, Owner] = {}
+    for name, use_case in definitions.items():
+        versions = {use_case_id: wanted[owner, use_case_id] for owner, use_case_id in wanted if owner == name}
+        for instance in instances.ensure_all(connection, application_id, use_case, versions, now):
+            found[name, instance.use_case_id] = Owner(use_case, instance)
+    return found

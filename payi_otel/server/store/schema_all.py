@@ -1,0 +1,8 @@
+"""All tables together, for what must know every one of them."""
+
+from __future__ import annotations
+
+from payi_otel.server.store import schema, schema_catalog, schema_limits, schema_rollups
+
+MODULES = (schema, schema_catalog, schema_limits, schema_rollups)
+metadata = schema.metadata

@@ -1,0 +1,187 @@
+"""Opening databases: migrations, what they refuse, and many writers at once."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+
+from payi_otel.server.pricing import UnitCount
+from payi_otel.server.store import rollups
+from payi_otel.server.store.engine import Overtaken, Store, database_url
+from payi_otel.server.store.ingest import Event, store_events
+from payi_otel.server.store.keys import ensure_application, list_applications
+from payi_otel.server.store.schema import instances, requests
+from payi_otel.server.store.schema_all import metadata
+from payi_otel.server.store.schema_rollups import rollup_units
+from tests.support.postgresql import Cluster
+
+NOW = datetime(2026, 10, 20, 12, 30, tzinfo=timezone.utc)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return str(tmp_path / "payi.db")
+    return request.getfixturevalue("cluster").new_database()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = Store(url)
+    yield opened
+    opened.close()
+
+
+def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
+    with store.write() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    assert differences == []
+
+
+def test_opening_at_once_and_again(url: str) -> None:
+    def opened(_: int) -> int:
+        store = Store(url)
+        try:
+            with store.read() as connection:
+                return connection.execute(select(func.count()).select_from(requests)).scalar_one()
+        finally:
+            store.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(opened, range(4))) == [0] * 4
+
+
+def test_a_database_without_migrations_is_refused(tmp_path: Path) -> None:
+    older = sqlite3.connect(tmp_path / "old.db")
+    older.execute("CREATE TABLE requests (id INTEGER)")
+    older.commit()
+    older.close()
+    with pytest.raises(RuntimeError, match="move it away"):
+        Store(tmp_path / "old.db")
+
+
+@pytest.mark.parametrize("wrong", ["mysql://a/b", "postgresql+asyncpg://a/b", "http://x"])
+def test_another_database_is_refused_by_name(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"database: cannot use .*postgresql://"):
+        database_url(wrong)
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "secret" not in database_url("postgresql://me:secret@db/payi").render_as_string()
+
+
+def test_reading_cannot_write(cluster: Cluster) -> None:
+    store = Store(cluster.new_database())
+    try:
+        with pytest.raises(DBAPIError, match="read-only"), store.read() as connection:
+            ensure_application(connection, "any", NOW)
+    finally:
+        store.close()
+
+
+def _event(number: int, generation: int) -> Event:
+    """An event of one of a few use cases, users and instances; its count is different in each generation."""
+    return Event(
+        provider_response_id=f"event-{number}",
+        columns={
+            "category": "system.openai",
+            "resource": "gpt-4o-mini",
+            "event_timestamp": NOW,
+            "user_id": f"user-{number % 5}",
+            "http_status_code": 500 if number % 7 == 0 else 200,
+        },
+        units={"text": UnitCount(number + generation, 1)},
+        use_case_name=f"case-{number % 3}",
+        use_case_id=f"instance-{number % 11}",
+        use_case_properties={f"property-{generation}": "set"},
+    )
+
+
+@pytest.mark.parametrize("upsert", [False, True])
+def test_eight_writers_of_the_same_and_of_different_events(store: Store, upsert: bool) -> None:
+    """Totals are exact and nobody is refused: no deadlock, no lost update."""
+    events = 120
+    with store.write() as connection:
+        application = ensure_application(connection, "busy", NOW).id
+
+    def write(writer: int) -> None:
+        order = random.Random(writer)
+        for round_ in range(4):
+            numbers = order.sample(range(events), 60)
+            batch = [_event(number, writer * 4 + round_) for number in numbers]
+            store.transact(
+                lambda connection, batch=batch: store_events(
+                    connection, application, batch, NOW, upsert=upsert
+                )
+            )
+        rest = [_event(number, 99) for number in order.sample(range(events), events)]
+        store.transact(lambda connection: store_events(connection, application, rest, NOW, upsert=upsert))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    with store.read() as connection:
+        rows = connection.execute(select(requests)).mappings().all()
+        assert len(rows) == len({row["provider_response_id"] for row in rows}) == events
+        if upsert:
+            assert {row["units"]["text"]["input"] - int(row["provider_response_id"][6:]) for row in rows} == {
+                99
+            }
+        _assert_rollups_are_the_sums(connection, rows)
+        kept = connection.execute(select(instances)).mappings().all()
+        assert len(kept) == len({(row["use_case"], row["use_case_id"]) for row in kept}) == 33
+        assert upsert is False or all("property-99" in row["properties"] for row in kept)
+
+
+def _assert_rollups_are_the_sums(connection: Any, rows: Any) -> None:
+    table = rollups.rollups
+    cost = sum((row["input_cost"] + row["output_cost"] for row in rows), Decimal(0))
+    parts = connection.execute(
+        select(*(func.sum(table.c[name]) for name in ("calls", "failures", "input_tokens")))
+    ).one()
+    assert tuple(map(int, parts)) == (
+        len(rows),
+        sum(row["http_status_code"] == 500 for row in rows),
+        sum(row["units"]["text"]["input"] for row in rows),
+    )
+    sums = connection.execute(
+        select(
+            *(
+                func.sum(table.c[f"{side}_{part}"])
+                for side in ("input", "output")
+                for part in ("whole", "rest")
+            )
+        )
+    ).one()
+    micro, pico = Decimal("1e-6"), Decimal("1e-12")
+    assert (int(sums[0]) + int(sums[2])) * micro + (int(sums[1]) + int(sums[3])) * pico == cost
+    units = connection.execute(select(func.sum(rollup_units.c.input))).scalar_one()
+    assert int(units) == sum(row["units"]["text"]["input"] for row in rows)
+
+
+def test_a_transaction_that_was_overtaken_begins_anew(store: Store) -> None:
+
+    attempts = itertools.count(1)
+
+    def work(connection: Any) -> int:
+        ensure_application(connection, f"attempt-{(attempt := next(attempts))}", NOW)
+        if attempt < 3:
+            raise Overtaken
+        return attempt
+
+    assert store.transact(work) == 3
+
+    with store.read() as connection:
+        assert [one.name for one in list_applications(connection)] == ["attempt-3"]
