@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import logging
 import os
+import sys
 import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from payi_otel.delivery.ledger import Ledger, Status
+    from payi_otel.delivery.outbox import Outbox
     from payi_otel.delivery.worker import DeliveryWorker
     from payi_otel.providers.model import Sdk
 
@@ -269,7 +271,6 @@ def ensure_worker() -> DeliveryWorker:
 
     Other settings than those it was made with get another worker; the old one delivers what it has.
     """
-    from payi_otel.delivery.outbox import MemoryOutbox
     from payi_otel.delivery.worker import DeliveryConfig, DeliveryWorker
 
     with registry.lock:
@@ -284,12 +285,38 @@ def ensure_worker() -> DeliveryWorker:
             timeout_s=settings.timeout_s,
             exit_timeout_s=settings.exit_timeout_s,
             queue_max_bytes=settings.queue_max_bytes,
+            outbox_max_age_s=settings.outbox_max_age_s,
+            durability=settings.durability,
         )
         if registry.worker is None or registry.worker.config != config:
-            registry.worker = DeliveryWorker(config, MemoryOutbox(settings.queue_max_bytes), ensure_ledger())
+            registry.worker = DeliveryWorker(config, _outbox(settings), ensure_ledger())
             # Runs before the worker's own exit hook and the SDK provider's, which were registered earlier.
             atexit.register(_sweep, weakref.ref(registry.worker))
         return registry.worker
+
+
+def _outbox(settings: Settings) -> Outbox:
+    """The outbox that the settings ask for; in memory where there is no folder."""
+    from payi_otel.delivery.durable import DurableOutbox
+    from payi_otel.delivery.folder import destination_folder
+    from payi_otel.delivery.outbox import MemoryOutbox
+
+    state = state_folder(settings)
+    if settings.durability == "memory" or state is None:
+        return MemoryOutbox(settings.queue_max_bytes)
+    if settings.state_dir is not None:
+        folders = [state]
+    else:
+        program = os.path.abspath(sys.argv[0]) if sys.argv else ""
+        # The second is what this program left while it had no key.
+        keys = dict.fromkeys((settings.api_key, None))
+        folders = [destination_folder(state, settings.base_url, key, program) for key in keys]
+    return DurableOutbox(
+        folders[0],
+        also_from=folders[1:],
+        max_bytes=settings.outbox_max_bytes,
+        spill_max_bytes=settings.queue_max_bytes,
+    )
 
 
 def _sweep(worker: weakref.ref[DeliveryWorker]) -> None:

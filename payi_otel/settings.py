@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
 from payi_otel.providers.model import ModelMapping
 
 T = TypeVar("T")
 
+Durability = Literal["memory", "default", "sync"]
 DEFAULT_BASE_URL = "https://api.pay-i.com"
 
 
@@ -28,6 +29,10 @@ class Settings:
     timeout_s: float = field(default=10.0, metadata={"env": "PAYI_TIMEOUT"})
     exit_timeout_s: float = field(default=5.0, metadata={"env": "PAYI_EXIT_TIMEOUT"})
     queue_max_bytes: int = field(default=64 * 1024 * 1024, metadata={"env": "PAYI_QUEUE_MAX_BYTES"})
+    durability: Durability = field(default="default", metadata={"env": "PAYI_DURABILITY"})
+    outbox_max_bytes: int = field(default=512 * 1024 * 1024, metadata={"env": "PAYI_OUTBOX_MAX_BYTES"})
+    outbox_max_age_s: float = field(default=7 * 86_400.0, metadata={"env": "PAYI_OUTBOX_MAX_AGE_S"})
+    handle_sigterm: bool = field(default=True, metadata={"env": "PAYI_HANDLE_SIGTERM"})
     capture_content: bool = field(default=False, metadata={"env": "PAYI_LOG_PROMPT_AND_RESPONSE"})
     instrument_inline_data: bool = field(default=False, metadata={"env": "PAYI_INSTRUMENT_INLINE_DATA"})
     stream_usage: bool = field(default=True, metadata={"env": "PAYI_STREAM_USAGE"})
@@ -111,6 +116,12 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
+def _durability(name: str, value: Any) -> Durability:
+    if value not in get_args(Durability):
+        raise SettingsError(f"{name}={value!r}: give one of {', '.join(get_args(Durability))}")
+    return value
+
+
 def _version(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise SettingsError(f"{name}={value!r}: give a whole number from 1")
@@ -182,6 +193,7 @@ _FLAGS = (
     "propagate_threads",
     "proxy",
     "global_instrumentation",
+    "handle_sigterm",
 )
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(_TEXTS, _text),
@@ -190,6 +202,9 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "timeout_s": _positive,
     "exit_timeout_s": _positive,
     "queue_max_bytes": _positive,
+    "durability": _durability,
+    "outbox_max_bytes": _positive,
+    "outbox_max_age_s": _positive,
     "use_case_version": _version,
     "limit_ids": _names,
     "instruments": lambda name, value: frozenset(_names(name, value)),
@@ -209,9 +224,9 @@ def _parse(name: str, variable: str, text: str) -> Any:
         if lowered in {"0", "false", "no", "off"}:
             return False
         raise SettingsError(f"{variable}={text!r}: give true or false")
-    if name in {"timeout_s", "exit_timeout_s"}:
+    if name in {"timeout_s", "exit_timeout_s", "outbox_max_age_s"}:
         return _number(variable, text, float)
-    if name in {"queue_max_bytes", "use_case_version"}:
+    if name in {"queue_max_bytes", "outbox_max_bytes", "use_case_version"}:
         return _number(variable, text, int)
     if name in {"limit_ids", "instruments"}:
         return [item.strip() for item in text.split(",") if item.strip()]

@@ -59,12 +59,12 @@ class BatchOutcome:
 def read_batch_answer(answer: Answer, count: int) -> BatchOutcome:
     """Read the answer to a bulk request of `count` events.
 
-    An answer that is not the API's own decides nothing about events: a login page with status 200 delivers
-    nothing, and a 404 of a wrong address refuses nothing.
+    An answer that is not the API's own, which counts what it took, decides nothing about events: a login page with
+    status 200 delivers nothing, and a 404 of a wrong address refuses nothing.
     """
     verdict = classify(answer.status)
     body = answer.json_object()
-    if verdict == "delivered" and body is None:
+    if verdict == "delivered" and not isinstance((body or {}).get("ingest_count"), int):
         return BatchOutcome("retry", f"{answer.reason}, but not an answer of Pay-i")
     if answer.status in {404, 405} and answer.code is None:
         return BatchOutcome("retry", f"{answer.reason}: no Ingest API at this address")

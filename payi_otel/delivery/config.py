@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from payi_otel.settings import Durability
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryConfig:
@@ -15,7 +17,9 @@ class DeliveryConfig:
     timeout_s: seconds for each step of one request: connect, send, wait for an answer.
     batch_max_items, batch_max_bytes, batch_max_age_s: a batch leaves when it has this many events, this many
         bytes of JSON, or its oldest event has waited this many seconds.
-    queue_max_bytes: bound of everything that waits, in bytes; at the bound the newest is refused and counted.
+    queue_max_bytes: bound of everything that waits in memory, in bytes; at the bound the newest is refused and counted.
+    outbox_max_age_s: what could not be delivered for so many seconds is given up.
+    durability: "memory", "default" (on disk soon after the call) or "sync" (on disk before the call returns).
     exit_timeout_s: seconds that the final flush may delay the end of the process.
     headers: extra request headers.
 
@@ -29,6 +33,8 @@ class DeliveryConfig:
     batch_max_bytes: int = 1_000_000
     batch_max_age_s: float = 1.0
     queue_max_bytes: int = 64 * 1024 * 1024
+    outbox_max_age_s: float = 7 * 86_400.0
+    durability: Durability = "default"
     exit_timeout_s: float = 5.0
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
@@ -39,6 +45,7 @@ class DeliveryConfig:
             "batch_max_bytes",
             "batch_max_age_s",
             "queue_max_bytes",
+            "outbox_max_age_s",
             "exit_timeout_s",
         ):
             value = getattr(self, name)

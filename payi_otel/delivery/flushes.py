@@ -16,12 +16,14 @@ SHORTEST_TIMEOUT_S = 0.1
 class Flush:
     """A wish to have everything delivered by `deadline_s` (monotonic). `final`: the thread stops after it.
 
-    `ok` is valid once `done` is set. `seen_work` counts the deferred work already done when the flush was looked
-    at last: such work submits further events, which belong to the flush.
+    `taken`: it has reached the sender. `ok` is valid once `done` is set. `seen_work` counts the deferred work
+    already done when the flush was looked at last: such work submits further events, which belong to the flush.
+    `mark` is the last key that does.
     """
 
     deadline_s: float
     final: bool = False
+    taken: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
     ok: bool = False
     abandoned: bool = False
@@ -44,8 +46,7 @@ class Flushes:
         return bool(self._open)
 
     def add(self, flush: Flush) -> None:
-        """Everything now in the outbox belongs to `flush`."""
-        flush.mark = self._outbox.last_key()
+        """Everything up to `flush.mark` belongs to it."""
         self._open.append(flush)
 
     def wait_s(self, now: float) -> float | None:

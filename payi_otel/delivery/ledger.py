@@ -48,8 +48,10 @@ class Status:
 
     `seen` billed calls; `delivered` accepted by Pay-i; `queued` waiting; `rejected` refused by Pay-i for good,
     last one in `last_rejection`; `dropped` lost before they were sent, why in `last_drop`; `duplicates` submitted
-    more than once and sent once; `estimated` with units we counted ourselves; `unpriced` without a price at
-    Pay-i; `scores_*` the same for KPI scores and definitions; `failures` our own, by place.
+    more than once and sent once; `recovered` found in the outbox of a process that is gone (so that seen +
+    recovered = delivered + queued + rejected + dropped + duplicates); `estimated` with units we counted ourselves;
+    `unpriced` without a price at Pay-i; `scores_*` the same for KPI scores and definitions; `failures` our own, by
+    place.
     """
 
     seen: int = 0
@@ -62,10 +64,12 @@ class Status:
     dropped: int = 0
     last_drop: str | None = None
     duplicates: int = 0
+    recovered: int = 0
     scores_delivered: int = 0
     scores_queued: int = 0
     scores_rejected: int = 0
     scores_dropped: int = 0
+    scores_recovered: int = 0
     failures: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
@@ -78,10 +82,12 @@ _COUNTS = (
     "rejected",
     "dropped",
     "duplicates",
+    "recovered",
     "scores_delivered",
     "scores_queued",
     "scores_rejected",
     "scores_dropped",
+    "scores_recovered",
 )
 
 
@@ -115,6 +121,11 @@ class Ledger:
         """An event, or a score, was submitted."""
         self._tally.add(_of("queued", score))
 
+    def recovered(self, *, score: bool) -> None:
+        """It was found in the outbox of a process that is gone."""
+        self._tally.add(_of("queued", score))
+        self._tally.add(_of("recovered", score))
+
     def delivered(self, *, score: bool) -> None:
         """Pay-i has accepted it."""
         self._settle("delivered", score)
@@ -146,6 +157,11 @@ class Ledger:
     def drops(self) -> int:
         """How many events and scores were lost before they could be sent."""
         return self._tally["dropped"] + self._tally["scores_dropped"]
+
+    @property
+    def last_drop(self) -> str | None:
+        """Why the last of them was lost."""
+        return self._last_drop
 
     @property
     def losses(self) -> int:

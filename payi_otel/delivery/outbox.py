@@ -1,13 +1,17 @@
-"""The outbox: what waits for delivery, in order."""
+"""The outbox: what waits for delivery, in order. Here in memory; on disk in `disk.py`."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import OrderedDict
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 EntryKind = Literal["event", "score", "increment", "definition"]
+Lane = Literal["events", "scores"]
+"""Events and scores go to endpoints of their own; the trouble of one does not hold up the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class Entry:
         return self.kind != "event"
 
     @property
+    def lane(self) -> Lane:
+        """The lane it travels in."""
+        return "scores" if self.is_score else "events"
+
+    @property
     def size(self) -> int:
         """Bytes it takes, roughly, with what the process needs around it."""
         return len(self.payload) + len(self.id) + 200
@@ -35,49 +44,86 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An entry in the outbox under its `key`; keys only grow."""
+    """An entry in an outbox: its `key`, and since when it waits (Unix seconds).
+
+    Keys only grow; whoever appends gives them out.
+    """
 
     key: int
     entry: Entry
+    since_s: float
 
 
 class Outbox(Protocol):
-    """Keeps entries in order until they are delivered or refused. Used by one thread at a time."""
+    """Keeps entries in order until they are delivered or refused. All methods are safe in any thread."""
 
-    def append(self, entry: Entry) -> int | None:
-        """Store at the end; the key, or None when the outbox is full and the entry was not stored."""
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes it holds in memory."""
         ...
 
-    def peek_batch(self, max_items: int, max_bytes: int, skip: Container[str]) -> Sequence[Stored]:
-        """The oldest entries that may travel together, without removing them.
+    def append(self, items: Sequence[Stored]) -> Sequence[int]:
+        """Store at the end; the keys that were not stored because the outbox is full."""
+        ...
 
-        That is a run of events within both limits (one event may exceed `max_bytes` alone), or a single entry of
-        another kind. Entries whose id is in `skip` are passed over; empty when no others are left.
+    def peek(self, lane: Lane, max_items: int, max_bytes: int, skip: Collection[str]) -> Sequence[Stored]:
+        """The oldest entries of a lane that may travel together, without removing them.
+
+        That is events within both limits (one event may exceed `max_bytes` alone), or a single score. Entries
+        whose id is in `skip` are passed over; empty when no others are left.
         """
         ...
 
-    def ack(self, keys: Sequence[int]) -> None:
-        """Remove delivered entries."""
+    def find(self, entry_id: str) -> Stored | None:
+        """The oldest entry with this id."""
         ...
 
-    def reject(self, key: int, reason: str) -> None:
-        """Remove an entry that can never be delivered."""
+    def ack(self, keys: Sequence[int]) -> None:
+        """Remove delivered entries. Unknown keys are ignored."""
+        ...
+
+    def reject(self, stored: Stored, reason: str) -> None:
+        """Remove an entry that can never be delivered; where there is a disk, it is kept there with its reason."""
         ...
 
     def first_key(self) -> int | None:
         """The key of the oldest entry, None when empty."""
         ...
 
-    def last_key(self) -> int:
-        """The highest key given out so far, 0 before the first."""
+    def count(self, lane: Lane) -> int:
+        """Entries of a lane that wait."""
         ...
 
     def size(self) -> tuple[int, int]:
         """Entries and bytes that wait."""
         ...
 
-    def after_fork(self) -> None:
-        """In a forked child: forget the parent's entries, which the parent still delivers."""
+    def adopt(self, take: Callable[[Sequence[Stored]], Collection[int]]) -> bool:
+        """Take over what dead processes left; whether some of it is left for the next time.
+
+        `take` puts entries into this outbox under keys of their own, and answers with the keys, as given to it,
+        of those that did not fit.
+        """
+        ...
+
+    def expire(self, older_than_s: float) -> Sequence[Stored]:
+        """Give up on what has waited longer than this, up to some hundred at a time."""
+        ...
+
+    def before_fork(self) -> None:
+        """Let nothing be under way while the process is copied."""
+        ...
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+        ...
+
+    def after_fork_in_child(self) -> None:
+        """Forget the parent's entries, which the parent still delivers."""
+        ...
+
+    def release(self) -> None:
+        """Give back what an empty outbox holds; the next `append` takes it again."""
         ...
 
 
@@ -92,51 +138,98 @@ class MemoryOutbox:
     def __init__(self, max_bytes: int, max_items: int = 1_000_000) -> None:
         self._max_bytes = max_bytes
         self._max_items = max_items
-        self._last_key = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._lock = threading.RLock()
         # Not a dict: finding its first key slows down with every key removed at the front.
-        self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self._lanes: dict[Lane, OrderedDict[int, Stored]] = {"events": OrderedDict(), "scores": OrderedDict()}
         self._bytes = 0
 
-    def append(self, entry: Entry) -> int | None:
-        if self._bytes + entry.size > self._max_bytes or len(self._entries) >= self._max_items:
-            return None
-        self._last_key += 1
-        self._entries[self._last_key] = entry
-        self._bytes += entry.size
-        return self._last_key
+    @property
+    def memory_bytes(self) -> int:
+        return self._bytes
 
-    def peek_batch(self, max_items: int, max_bytes: int, skip: Container[str]) -> Sequence[Stored]:
-        batch: list[Stored] = []
-        used = 0
-        for key, entry in self._entries.items():
-            if entry.id in skip:
-                continue
-            if entry.kind != "event":
-                return batch or [Stored(key, entry)]
-            used += len(entry.payload) + 1
-            if batch and (len(batch) >= max_items or used > max_bytes):
-                break
-            batch.append(Stored(key, entry))
-        return batch
+    def append(self, items: Sequence[Stored]) -> Sequence[int]:
+        refused: list[int] = []
+        with self._lock:
+            for item in items:
+                full = self._bytes + item.entry.size > self._max_bytes
+                if full or self.size()[0] >= self._max_items:
+                    refused.append(item.key)
+                    continue
+                self._lanes[item.entry.lane][item.key] = item
+                self._bytes += item.entry.size
+        return refused
+
+    def peek(self, lane: Lane, max_items: int, max_bytes: int, skip: Collection[str]) -> Sequence[Stored]:
+        with self._lock:
+            return fill_batch(self._lanes[lane].values(), max_items, max_bytes, skip)
+
+    def find(self, entry_id: str) -> Stored | None:
+        with self._lock:
+            items = (item for lane in self._lanes.values() for item in lane.values())
+            return next((item for item in items if item.entry.id == entry_id), None)
 
     def ack(self, keys: Sequence[int]) -> None:
-        for key in keys:
-            entry = self._entries.pop(key, None)
-            if entry is not None:
-                self._bytes -= entry.size
+        with self._lock:
+            for key in keys:
+                for lane in self._lanes.values():
+                    item = lane.pop(key, None)
+                    if item is not None:
+                        self._bytes -= item.entry.size
 
-    def reject(self, key: int, reason: str) -> None:
-        self.ack([key])
+    def reject(self, stored: Stored, reason: str) -> None:
+        self.ack([stored.key])
 
     def first_key(self) -> int | None:
-        return next(iter(self._entries), None)
+        with self._lock:
+            return min((next(iter(lane)) for lane in self._lanes.values() if lane), default=None)
 
-    def last_key(self) -> int:
-        return self._last_key
+    def count(self, lane: Lane) -> int:
+        return len(self._lanes[lane])
 
     def size(self) -> tuple[int, int]:
-        return len(self._entries), self._bytes
+        return sum(len(lane) for lane in self._lanes.values()), self._bytes
 
-    def after_fork(self) -> None:
-        self._entries = OrderedDict()
-        self._bytes = 0
+    def adopt(self, take: Callable[[Sequence[Stored]], Collection[int]]) -> bool:
+        return False
+
+    def expire(self, older_than_s: float) -> Sequence[Stored]:
+        with self._lock:
+            limit_s = time.time() - older_than_s
+            items = [
+                item for lane in self._lanes.values() for item in lane.values() if item.since_s < limit_s
+            ]
+        self.ack([item.key for item in items])
+        return items
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        self._forget()
+
+    def release(self) -> None:
+        return
+
+
+def fill_batch(
+    items: Iterable[Stored], max_items: int, max_bytes: int, skip: Collection[str]
+) -> list[Stored]:
+    """Take from the front of one lane what may travel together, as `Outbox.peek` says."""
+    batch: list[Stored] = []
+    used = 0
+    for item in items:
+        if item.entry.id in skip:
+            continue
+        used += len(item.entry.payload) + 1
+        if batch and (len(batch) >= max_items or used > max_bytes):
+            break
+        batch.append(item)
+        if item.entry.is_score:
+            break
+    return batch

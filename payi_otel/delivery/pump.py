@@ -1,207 +1,191 @@
-"""The delivery engine: takes what was submitted, batches, sends, tries again. Driven by one thread at a time."""
+"""The delivery engine: batches what is in the outbox, sends, tries again. Driven by one thread at a time."""
 
 from __future__ import annotations
 
-import json
-import random
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 
 from payi_otel.delivery.answers import Answer, BatchOutcome, read_batch_answer
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.flushes import Flush, Flushes
+from payi_otel.delivery.lanes import PATIENCE, LaneState
 from payi_otel.delivery.ledger import Ledger
-from payi_otel.delivery.outbox import Entry, Outbox, Stored
-from payi_otel.delivery.retry import backoff_s, classify, retry_after_s
-from payi_otel.delivery.scores import KpiRequest, ScoreSender, to_entry
+from payi_otel.delivery.lighten import has_content, without_content
+from payi_otel.delivery.outbox import Outbox, Stored
+from payi_otel.delivery.retry import classify
+from payi_otel.delivery.scores import ScoreSender, Waiters
 from payi_otel.delivery.transport import Transport
 from payi_otel.delivery.warnings import WarningLog
-from payi_otel.spans.event import IngestEvent
-
-Settled = Callable[["str | None"], None]
-"""Told when a score is settled: None when Pay-i has it, else why it never will."""
 
 AUTH_RETRY_S = 60.0
-LONGEST_ASIDE_S = 300.0
-# Failures of a kind that may be one event's doing, before the batch is narrowed down to find it.
-PATIENCE = 3
-REMEMBERED_IDS = 10_000
+FAULT_RETRY_S = 5.0
+HOUSEKEEPING_S = 60.0
 
-
-@dataclass(slots=True)
-class _Aside:
-    """An id that keeps failing by itself; the rest goes on without it."""
-
-    attempt: int
-    due_s: float
-
-
-class _AllBut:
-    def __init__(self, kept: str) -> None:
-        self._kept = kept
-
-    def __contains__(self, item: object) -> bool:
-        return item != self._kept
+Adopt = Callable[[Sequence[Stored]], Collection[int]]
 
 
 class Pump:
-    """State of the delivery. It owns the outbox; every method runs on the thread that drives it."""
+    """State of the delivery; every method runs on the thread that drives it.
 
-    def __init__(self, config: DeliveryConfig, outbox: Outbox, ledger: Ledger, transport: Transport) -> None:
+    `adopt` puts what dead processes left into the outbox.
+    """
+
+    def __init__(
+        self,
+        config: DeliveryConfig,
+        outbox: Outbox,
+        ledger: Ledger,
+        transport: Transport,
+        warnings: WarningLog,
+        waiters: Waiters,
+        adopt: Adopt,
+    ) -> None:
         self._config = config
         self._outbox = outbox
         self._ledger = ledger
         self._transport = transport
-        self._warnings = WarningLog()
+        self._warnings = warnings
+        self._waiters = waiters
+        self._adopt = adopt
         self._flushes = Flushes(outbox, ledger)
         self._scores = ScoreSender()
-        self._settled: dict[int, Settled] = {}
-        self._recent: OrderedDict[str, int] = OrderedDict()
-        self._aside: dict[str, _Aside] = {}
-        self._limit = config.batch_max_items
-        self._bytes_limit = config.batch_max_bytes
-        self._attempt = 0
-        self._retry_at_s = 0.0
-        self._server_asked = False
+        self._lanes = (
+            LaneState("events", config.batch_max_items, config.batch_max_bytes),
+            LaneState("scores", 1, config.batch_max_bytes),
+        )
+        self._paused_until_s = 0.0
+        self._lightened: set[int] = set()
         self._refused_key = False
         self._warned_no_key = False
         self._reported_drops = 0
-        # An outbox may hold what an earlier process left.
-        self._oldest_s = time.monotonic()
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes that wait in the outbox."""
-        return self._outbox.size()[1]
+        # At the first turn: another process may have left something.
+        self._housekeeping_s = 0.0
 
     # What arrives
-
-    def take_event(self, event: IngestEvent) -> None:
-        """Put an event into the outbox."""
-        try:
-            payload = json.dumps(event.to_body(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        except (TypeError, ValueError, RecursionError) as error:
-            self._reject(f"{event.provider_response_id}: not JSON ({type(error).__name__})", is_score=False)
-            return
-        # A lone surrogate, as in a cut emoji, has no UTF-8: better one "?" than a lost event.
-        entry = Entry("event", event.provider_response_id, payload.encode("utf-8", "replace"))
-        content = hash(entry.payload)
-        if self._recent.get(entry.id) == content:
-            self._ledger.duplicate()
-            return
-        if self._append(entry) is not None:
-            self._recent[entry.id] = content
-            if len(self._recent) > REMEMBERED_IDS:
-                self._recent.popitem(last=False)
-
-    def take_score(self, item: KpiRequest, settled: Settled | None) -> None:
-        """Put a score into the outbox; `settled` is told what became of it."""
-        key = self._append(to_entry(item))
-        if settled is not None:
-            if key is None:
-                settled("queue full")
-            else:
-                self._settled[key] = settled
 
     def take_key(self, api_key: str) -> None:
         """Use this API key from now on."""
         self._transport.api_key = api_key
         self._refused_key = self._warned_no_key = False
-        self._retry_at_s = 0.0
+        self._paused_until_s = 0.0
+        for lane in self._lanes:
+            lane.hurry(last_chance=False)
 
     def take_flush(self, flush: Flush) -> None:
-        """Hurry until everything in the outbox is delivered or the flush is over."""
+        """Hurry until everything that was in the outbox is delivered or the flush is over."""
         self._flushes.add(flush)
-        if flush.final or not self._server_asked:
-            self._retry_at_s = 0.0
-        for aside in self._aside.values():
-            aside.due_s = 0.0
-
-    def _append(self, entry: Entry) -> int | None:
-        if self._outbox.size()[0] == 0:
-            self._oldest_s = time.monotonic()
-        key = self._outbox.append(entry)
-        if key is None:
-            self._ledger.dropped("queue full", score=entry.is_score)
-        return key
+        self._paused_until_s = 0.0
+        for lane in self._lanes:
+            lane.hurry(last_chance=flush.final)
 
     # When to act
 
     def wait_s(self) -> float | None:
         """Seconds until `turn` has something to do; None when only something new can change that."""
         now = time.monotonic()
-        waits = [self._send_wait_s(now), self._flushes.wait_s(now)]
+        waits = [self._send_wait_s(lane, now) for lane in self._lanes]
+        waits += [self._flushes.wait_s(now), max(0.0, self._housekeeping_s - now)]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _send_wait_s(self, now: float) -> float | None:
-        count, size = self._outbox.size()
-        if count == 0 or (self._transport.api_key is None and self._warned_no_key):
+    def _send_wait_s(self, lane: LaneState, now: float) -> float | None:
+        count = self._outbox.count(lane.name)
+        if count == 0:
+            lane.oldest_s = None
             return None
-        if now < self._retry_at_s:
-            return self._retry_at_s - now
-        if self._aside and count <= len(self._aside):
-            return max(0.0, min(aside.due_s for aside in self._aside.values()) - now)
-        full = count >= self._config.batch_max_items or size >= self._config.batch_max_bytes
+        if lane.oldest_s is None:
+            lane.oldest_s = now
+        if self._transport.api_key is None and self._warned_no_key:
+            return None
+        if now < max(lane.open_until_s, self._paused_until_s):
+            return max(lane.open_until_s, self._paused_until_s) - now
+        aside_due_s = lane.aside_due_s
+        if aside_due_s is not None and count <= len(lane.aside):
+            return max(0.0, aside_due_s - now)
+        full = count >= self._config.batch_max_items or self._outbox.size()[1] >= self._config.batch_max_bytes
         if full or self._flushes.waiting:
             return 0.0
-        return max(0.0, self._oldest_s + self._config.batch_max_age_s - now)
+        return max(0.0, lane.oldest_s + self._config.batch_max_age_s - now)
 
     def turn(self) -> None:
-        """Send one batch if it is time; tell the flushes that are over."""
-        now = time.monotonic()
-        if self._send_wait_s(now) == 0.0:
-            if self._transport.api_key is None:
-                self._warned_no_key = True
-                count = self._outbox.size()[0]
-                self._warnings.warn("no API key", "events wait until PAYI_API_KEY is set", count)
-            else:
-                self._send(now)
+        """Send one batch of each lane whose time it is; tell the flushes that are over."""
+        self._keep_house(time.monotonic())
+        for lane in self._lanes:
+            now = time.monotonic()
+            if self._send_wait_s(lane, now) == 0.0:
+                if self._transport.api_key is None:
+                    self._warned_no_key = True
+                    count = self._outbox.size()[0]
+                    self._warnings.warn("no API key", "events wait until PAYI_API_KEY is set", count)
+                else:
+                    self._send(lane, now)
         drops = self._ledger.drops
         if drops != self._reported_drops:
             lost, self._reported_drops = drops - self._reported_drops, drops
-            self._warnings.warn("events dropped", "queue full", lost)
+            self._warnings.warn("events dropped", self._ledger.last_drop or "", lost)
         hopeless = self._transport.api_key is None or self._refused_key
         self._flushes.settle(time.monotonic(), hopeless=hopeless)
 
+    def _keep_house(self, now: float) -> None:
+        if now < self._housekeeping_s:
+            return
+        # Set first: a fault of ours must not repeat in a tight loop.
+        self._housekeeping_s = now + HOUSEKEEPING_S
+        for stored in self._outbox.expire(self._config.outbox_max_age_s):
+            self._ledger.dropped("too old", score=stored.entry.is_score)
+            self._waiters.settle(stored.key, "too old")
+        if self._outbox.adopt(self._adopt):
+            self._housekeeping_s = now + self._config.batch_max_age_s
+
     def back_off(self) -> None:
         """Pause after a fault of ours, so that it cannot repeat in a tight loop."""
-        self._retry_at_s = time.monotonic() + AUTH_RETRY_S / 12
+        self._paused_until_s = time.monotonic() + FAULT_RETRY_S
 
     # Sending
 
-    def _send(self, now: float) -> None:
-        alone = next((key for key, aside in self._aside.items() if aside.due_s <= now), None)
-        skip: Container[str] = self._aside if alone is None else _AllBut(alone)
-        batch = self._outbox.peek_batch(self._limit, self._bytes_limit, skip)
+    def _send(self, lane: LaneState, now: float) -> None:
+        due_id = lane.due_id(now)
+        batch = self._peek(lane, due_id)
         if not batch:
-            if alone is not None:
-                del self._aside[alone]
+            if due_id is not None:
+                lane.take_back(due_id)
             else:
-                self._retry_at_s = min(aside.due_s for aside in self._aside.values())
+                lane.open_until_s = lane.aside_due_s or 0.0
             return
         timeout_s = self._flushes.bounded(self._config.timeout_s, now)
-        entry = batch[0].entry
-        if entry.kind == "event":
-            answer = self._transport.post_events([stored.entry.payload for stored in batch], timeout_s)
+        if lane.name == "events":
+            answer = self._transport.post_events([self._payload(stored) for stored in batch], timeout_s)
             outcome = read_batch_answer(answer, len(batch))
         else:
             answer = self._scores.send(
                 batch[0].key,
-                entry,
+                batch[0].entry,
                 lambda method, path, body: self._transport.request(method, path, body, timeout_s),
             )
             outcome = BatchOutcome(classify(answer.status), answer.reason)
-        self._conclude(batch, answer, outcome, alone)
+        self._conclude(lane, batch, answer, outcome, due_id)
+
+    def _peek(self, lane: LaneState, due_id: str | None) -> Sequence[Stored]:
+        if due_id is None:
+            return self._outbox.peek(lane.name, lane.limit, lane.bytes_limit, lane.aside)
+        found = self._outbox.find(due_id)
+        return () if found is None else (found,)
+
+    def _payload(self, stored: Stored) -> bytes:
+        payload = stored.entry.payload
+        return without_content(payload) if stored.key in self._lightened else payload
 
     def _conclude(
-        self, batch: Sequence[Stored], answer: Answer, outcome: BatchOutcome, alone: str | None
+        self,
+        lane: LaneState,
+        batch: Sequence[Stored],
+        answer: Answer,
+        outcome: BatchOutcome,
+        due_id: str | None,
     ) -> None:
         for index, reason in outcome.rejected.items():
-            self._refuse(batch[index], reason)
+            self._refuse(lane, batch[index], reason)
         for index in outcome.repeat:
-            self._set_aside(batch[index].entry.id)
+            lane.set_aside(batch[index].entry.id)
         rest = [
             stored
             for index, stored in enumerate(batch)
@@ -210,73 +194,68 @@ class Pump:
         if outcome.verdict != "auth":
             self._refused_key = False
         if outcome.verdict == "delivered":
-            self._deliver(rest, alone)
+            self._deliver(lane, rest, due_id)
         elif outcome.verdict == "auth":
             self._refuse_key(outcome.reason)
         elif outcome.verdict == "retry":
-            self._retry(batch, answer, outcome.reason, alone)
+            self._retry(lane, batch, answer, outcome.reason, due_id)
         elif outcome.rejected or outcome.repeat:
             # What was named is out of the way; the rest goes again, at once.
             return
-        elif len(batch) == 1:
-            self._refuse(batch[0], outcome.reason)
-        elif outcome.verdict == "too_large":
-            self._bytes_limit = max(1, sum(len(stored.entry.payload) for stored in batch) // 2)
+        elif len(batch) > 1:
+            size = sum(len(stored.entry.payload) for stored in batch)
+            lane.narrow(len(batch), size, by_bytes=outcome.verdict == "too_large")
+        elif outcome.verdict == "too_large" and self._can_lighten(batch[0]):
+            self._lightened.add(batch[0].key)
         else:
-            self._limit = max(1, len(batch) // 2)
+            self._refuse(lane, batch[0], outcome.reason)
 
-    def _deliver(self, delivered: Sequence[Stored], alone: str | None) -> None:
+    def _can_lighten(self, stored: Stored) -> bool:
+        return stored.key not in self._lightened and has_content(stored.entry.payload)
+
+    def _deliver(self, lane: LaneState, delivered: Sequence[Stored], due_id: str | None) -> None:
         self._outbox.ack([stored.key for stored in delivered])
         for stored in delivered:
             self._ledger.delivered(score=stored.entry.is_score)
             self._settle(stored, None)
-        if alone is not None and delivered:
-            self._aside.pop(alone, None)
-        self._attempt = 0
-        self._server_asked = False
-        self._limit = min(self._limit * 2, self._config.batch_max_items)
+        if due_id is not None and delivered:
+            lane.take_back(due_id)
+        lane.oldest_s = None
+        lane.succeeded()
 
     def _refuse_key(self, reason: str) -> None:
         if not self._refused_key:
             self._refused_key = True
             self._warnings.warn("API key refused", f"{reason}: events wait; check PAYI_API_KEY")
-        self._retry_at_s = time.monotonic() + AUTH_RETRY_S
+        self._paused_until_s = time.monotonic() + AUTH_RETRY_S
 
-    def _retry(self, batch: Sequence[Stored], answer: Answer, reason: str, alone: str | None) -> None:
-        self._warnings.warn("delivery failed", f"{reason}: {self._outbox.size()[0]} wait and are tried again")
-        if alone is not None and answer.may_depend_on_content:
-            self._set_aside(alone)
+    def _retry(
+        self, lane: LaneState, batch: Sequence[Stored], answer: Answer, reason: str, due_id: str | None
+    ) -> None:
+        waiting = self._outbox.count(lane.name)
+        self._warnings.warn(
+            f"delivery of {lane.name} failed", f"{reason}: {waiting} wait and are tried again"
+        )
+        if due_id is not None and answer.may_depend_on_content:
+            lane.set_aside(due_id)
             return
-        asked = retry_after_s(answer.headers, time.time())
-        self._server_asked = asked is not None
-        delay = asked if asked is not None else backoff_s(self._attempt, random.random())
-        self._attempt += 1
-        self._retry_at_s = time.monotonic() + delay
-        if self._attempt >= PATIENCE and answer.may_depend_on_content:
+        lane.failed(answer.headers)
+        if lane.failures >= PATIENCE and answer.may_depend_on_content:
             if len(batch) > 1:
-                self._limit = max(1, len(batch) // 2)
+                lane.narrow(len(batch), 0, by_bytes=False)
             else:
-                self._set_aside(batch[0].entry.id)
+                lane.set_aside(batch[0].entry.id)
 
-    def _set_aside(self, entry_id: str) -> None:
-        aside = self._aside.setdefault(entry_id, _Aside(0, 0.0))
-        aside.due_s = time.monotonic() + backoff_s(aside.attempt, random.random(), LONGEST_ASIDE_S)
-        aside.attempt += 1
-
-    def _refuse(self, stored: Stored, reason: str) -> None:
+    def _refuse(self, lane: LaneState, stored: Stored, reason: str) -> None:
+        self._outbox.reject(stored, reason)
+        lane.take_back(stored.entry.id)
         reason = f"{stored.entry.id}: {reason}"
-        self._outbox.reject(stored.key, reason)
-        self._aside.pop(stored.entry.id, None)
-        self._reject(reason, is_score=stored.entry.is_score)
+        self._ledger.rejected(reason, score=stored.entry.is_score)
+        self._warnings.warn("rejected by Pay-i", f"last one {reason}")
         self._settle(stored, reason)
 
-    def _reject(self, reason: str, *, is_score: bool) -> None:
-        self._ledger.rejected(reason, score=is_score)
-        self._warnings.warn("rejected by Pay-i", f"last one {reason}")
-
     def _settle(self, stored: Stored, reason: str | None) -> None:
+        self._lightened.discard(stored.key)
         if stored.entry.is_score:
             self._scores.forget(stored.key)
-            settled = self._settled.pop(stored.key, None)
-            if settled is not None:
-                settled(reason)
+            self._waiters.settle(stored.key, reason)

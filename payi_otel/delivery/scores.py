@@ -49,6 +49,26 @@ class KpiDefinition:
 
 KpiRequest = KpiScore | KpiIncrement | KpiDefinition
 
+Settled = Callable[["str | None"], None]
+"""Told when a score is settled: None when Pay-i has it, else why it never will."""
+
+
+class Waiters:
+    """Who wants to know what becomes of a score, by its key in the outbox."""
+
+    def __init__(self) -> None:
+        self._settled: dict[int, Settled] = {}
+
+    def expect(self, key: int, settled: Settled) -> None:
+        """`settled` waits for this entry."""
+        self._settled[key] = settled
+
+    def settle(self, key: int, reason: str | None) -> None:
+        """Tell who waits for this entry, if anybody."""
+        settled = self._settled.pop(key, None)
+        if settled is not None:
+            settled(reason)
+
 
 def to_entry(item: KpiRequest) -> Entry:
     """The outbox entry of a KPI request."""

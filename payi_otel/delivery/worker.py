@@ -1,8 +1,9 @@
-"""The delivery worker: a queue that never blocks its callers, and the thread that drives the pump."""
+"""The delivery worker: the intake that never blocks its callers, and the thread that drives the pump."""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import multiprocessing
 import multiprocessing.util
@@ -11,59 +12,38 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-
-from opentelemetry.context import Context, attach, detach
 
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.flushes import Flush
-from payi_otel.delivery.ledger import Ledger, Tally
+from payi_otel.delivery.intake import Forwarded, Intake, NewKey, Score
+from payi_otel.delivery.ledger import Ledger
 from payi_otel.delivery.outbox import Outbox
-from payi_otel.delivery.pump import Pump, Settled
-from payi_otel.delivery.scores import KpiRequest
+from payi_otel.delivery.pump import Pump
+from payi_otel.delivery.scores import KpiRequest, Settled, Waiters
+from payi_otel.delivery.threads import OnDemandThread, outside_any_scope
 from payi_otel.delivery.transport import Transport
+from payi_otel.delivery.warnings import WarningLog
 from payi_otel.faults import faults
 from payi_otel.spans.event import IngestEvent
 
 __all__ = ["DeliveryConfig", "DeliveryWorker"]
 
-# What an event takes while it waits to be written as JSON, besides the texts it holds.
-_EVENT_OVERHEAD = 1024
 # A flush answers within its timeout; its caller waits a little longer to hear the answer.
 _GRACE_S = 0.25
 _LONGEST_FLUSH_S = 86_400.0
-_TAKEN_PER_TURN = 1_000
 
 logger = logging.getLogger("payi_otel.delivery")
-
-
-@dataclass(frozen=True, slots=True)
-class _Score:
-    item: KpiRequest
-    settled: Settled | None
-
-
-@dataclass(frozen=True, slots=True)
-class _NewKey:
-    api_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Submitted:
-    """Something in the queue, with the bytes it is reckoned to take."""
-
-    item: IngestEvent | _Score | _NewKey | Flush | Callable[[], None]
-    weight: int = 0
 
 
 class DeliveryWorker:
     """Delivers events and scores in the background.
 
-    Submitting only puts an item into a queue: no lock is waited for, nothing is encoded, sent or logged, and it is
-    safe in a finalizer. The thread starts with the first event or score, is a daemon, and is replaced in a forked
-    child, which starts empty: the parent delivers what it had queued. At exit the rest is flushed for up to
-    `config.exit_timeout_s`.
+    Two daemon threads: one writes what is submitted to the outbox, one sends what is in the outbox, so that a slow
+    Pay-i never keeps an event from the disk. They start with the first event or score, and are replaced in a
+    forked child, which starts empty: the parent delivers what it had. Submitting only puts an item into a queue:
+    no lock is waited for, nothing is encoded, sent or logged; with `config.durability="sync"` an event is on disk
+    when `submit_event` returns. At exit the rest is flushed for up to `config.exit_timeout_s`.
 
     `kpi_types` are the types of KPIs defined in this process, by use case and KPI.
 
@@ -82,7 +62,11 @@ class DeliveryWorker:
         atexit.register(self._exit)
         reference: weakref.ref[DeliveryWorker] = weakref.ref(self)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: _revive(reference))
+            os.register_at_fork(
+                before=lambda: _at_fork(reference, DeliveryWorker._before_fork),
+                after_in_parent=lambda: _at_fork(reference, DeliveryWorker._after_fork_in_parent),
+                after_in_child=lambda: _at_fork(reference, DeliveryWorker.revive_after_fork),
+            )
         # A child of multiprocessing ends without atexit: with its own finalizers only.
         multiprocessing.util.register_after_fork(self, DeliveryWorker._flush_at_end_of_child)
         if multiprocessing.parent_process() is not None:
@@ -90,60 +74,72 @@ class DeliveryWorker:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._queue: SimpleQueue[_Submitted] = SimpleQueue()
-        self._waiting = Tally()
-        self._pending_bytes = 0
-        self._pump = Pump(self.config, self._outbox, self._ledger, Transport(self.config))
-        self._pending_bytes = self._pump.pending_bytes
-        self._work_done = 0
+        # None only wakes the sender.
+        self._inbox: SimpleQueue[Forwarded | None] = SimpleQueue()
         self._final: Flush | None = None
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._final_mark = 0
         self._driving = threading.Lock()
-        self._exiting = False
+        warnings, waiters = WarningLog(), Waiters()
+        self._intake = Intake(
+            self._outbox,
+            self._ledger,
+            warnings,
+            queue_max_bytes=self.config.queue_max_bytes,
+            sync=self.config.durability == "sync",
+            forward=self._forward,
+            waiters=waiters,
+            stored=self._wake_sender,
+        )
+        self._pump = Pump(
+            self.config,
+            self._outbox,
+            self._ledger,
+            Transport(self.config),
+            warnings,
+            waiters,
+            adopt=self._intake.adopt,
+        )
+        self._sender = OnDemandThread("payi-delivery", self._drive, self._has_work)
 
     # The caller's side
 
     def submit_event(self, event: IngestEvent) -> None:
         """Deliver an event."""
-        weight = _EVENT_OVERHEAD
-        weight += len(event.provider_request_json or "") + len(event.provider_response_json or "")
-        self._submit(_Submitted(event, weight), score=False)
-        self.wake()
+        self._check_process()
+        self._intake.submit(event)
 
     def submit_score(self, item: KpiRequest, settled: Settled | None = None) -> None:
-        """Deliver a KPI score, increment or definition; `settled` is told, on the worker thread, what became of it."""
-        if not self._submit(_Submitted(_Score(item, settled), _EVENT_OVERHEAD), score=True) and settled:
+        """Deliver a KPI score, increment or definition; `settled` is told, on a thread of ours, what became of it."""
+        self._check_process()
+        if not self._intake.submit(Score(item, settled)) and settled:
             settled("queue full")
-        self.wake()
 
     def defer(self, work: Callable[[], None]) -> None:
-        """Run `work` on the worker thread. Never starts that thread, since a finalizer must not."""
+        """Run `work` on a thread of ours. Never starts that thread, since a finalizer must not."""
         self._check_process()
-        self._queue.put(_Submitted(work))
+        self._intake.put(work)
 
     def use_api_key(self, api_key: str) -> None:
         """Deliver with this key from now on, also what has waited for one."""
         self._check_process()
-        self._queue.put(_Submitted(_NewKey(api_key)))
-        self.wake()
+        self._intake.put(NewKey(api_key))
+        self._intake.thread.wake()
 
     def wake(self) -> None:
-        """Start the thread if it is not running."""
-        if self._thread is not None or self._exiting or not self._starting.acquire(blocking=False):
-            return
-        try:
-            # Read again: another thread may have started it meanwhile.
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="payi-delivery", daemon=True)
-                self._thread = thread
-                try:
-                    thread.start()
-                except RuntimeError:
-                    # The interpreter is going down: the flush at exit does without a thread.
-                    self._thread = None
-        finally:
-            self._starting.release()
+        """Start the threads if they are not running, for work that was deferred."""
+        self._intake.thread.wake()
+
+    def persist(self, timeout_s: float) -> bool:
+        """Write everything submitted so far to the outbox, without the network; True when that is done.
+
+        >>> worker.persist(1.0)  # doctest: +SKIP
+        True
+        """
+        self._check_process()
+        written = threading.Event()
+        self._intake.put(written)
+        self._take_in()
+        return written.wait(timeout_s)
 
     def force_flush(self, timeout_s: float) -> bool:
         """Deliver everything submitted so far.
@@ -155,51 +151,59 @@ class DeliveryWorker:
         return self._flush(timeout_s, final=False)
 
     def shutdown(self, timeout_s: float) -> bool:
-        """As `force_flush`, and stop the thread. What is submitted later starts it again."""
-        return self._flush(timeout_s, final=True)
+        """As `force_flush`, and stop the threads. What is submitted later starts them again."""
+        ok = self._flush(timeout_s, final=True)
+        if not self._sender.is_running:
+            with faults.guard("outbox.release"):
+                self._outbox.release()
+        return ok
 
     def revive_after_fork(self) -> None:
         """Start afresh in a forked child."""
-        self._outbox.after_fork()
+        self._outbox.after_fork_in_child()
         self._ledger.reset()
         self._begin()
-
-    def _submit(self, submitted: _Submitted, *, score: bool) -> bool:
-        self._check_process()
-        self._ledger.queued(score=score)
-        if self._waiting["bytes"] + self._pending_bytes + submitted.weight > self.config.queue_max_bytes:
-            self._ledger.dropped("queue full", score=score)
-            return False
-        self._waiting.add("bytes", submitted.weight)
-        self._queue.put(submitted)
-        return True
 
     def _check_process(self) -> None:
         # A fork in C, as uWSGI's, does not run Python's hooks.
         if self._pid != os.getpid():
             self.revive_after_fork()
 
+    def _before_fork(self) -> None:
+        self._outbox.before_fork()
+
+    def _after_fork_in_parent(self) -> None:
+        self._outbox.after_fork_in_parent()
+
     def _flush(self, timeout_s: float, *, final: bool) -> bool:
         self._check_process()
         timeout_s = min(max(timeout_s, 0.0), _LONGEST_FLUSH_S)
         flush = Flush(time.monotonic() + timeout_s, final)
-        self._queue.put(_Submitted(flush))
-        self.wake()
-        thread = self._thread
-        if thread is None:
-            self._drive(until=flush, timeout_s=timeout_s)
-        elif not flush.done.wait(timeout_s + _GRACE_S):
+        self._intake.put(flush)
+        self._take_in()
+        flush.taken.wait(timeout_s + _GRACE_S)
+        if flush.taken.is_set() and not self._sender.is_running and not flush.done.is_set():
+            with outside_any_scope():
+                self._drive(until=flush, timeout_s=timeout_s)
+        if not flush.done.wait(max(0.0, flush.deadline_s + _GRACE_S - time.monotonic())):
             flush.abandoned = True
         elif final:
-            thread.join(_GRACE_S)
+            self._sender.join(_GRACE_S)
+            self._intake.thread.join(_GRACE_S)
         return flush.done.is_set() and flush.ok
+
+    def _take_in(self) -> None:
+        self._intake.thread.wake()
+        # Late in the exit of an interpreter no thread starts any more.
+        if not self._intake.thread.is_running:
+            with outside_any_scope():
+                self._intake.drain()
 
     def _exit(self) -> None:
         if self._pid != os.getpid():
             return
-        self._exiting = True
-        # Asked of the ledger: what the thread has just taken is neither in the queue nor in the outbox yet.
-        if self._ledger.waiting or not self._queue.empty():
+        # Asked of the ledger: what a thread has just taken is neither in the queue nor in the outbox yet.
+        if self._ledger.waiting or not self._intake.is_empty:
             self.shutdown(self.config.exit_timeout_s)
             waiting, _ = self._outbox.size()
             if waiting:
@@ -208,82 +212,72 @@ class DeliveryWorker:
     def _flush_at_end_of_child(self) -> None:
         multiprocessing.util.Finalize(None, self._exit, exitpriority=10)
 
-    # The thread's side
+    # The sender's side
 
-    def _run(self) -> None:
-        self._drive()
-        self._thread = None
-        # Submitted after the last look and before the line above: nobody else will start a thread for it.
-        if not self._queue.empty():
-            self.wake()
+    def _forward(self, item: Forwarded) -> None:
+        self._inbox.put(item)
+        self._sender.wake()
+        if isinstance(item, Flush):
+            item.taken.set()
+
+    def _wake_sender(self) -> None:
+        if self._inbox.empty():
+            self._inbox.put(None)
+        self._sender.wake()
 
     def _drive(self, until: Flush | None = None, timeout_s: float = -1) -> None:
         """Drive the pump until a final flush is over, or `until`."""
         if not self._driving.acquire(timeout=timeout_s):
             return
-        # Not the scope of whoever happened to start this thread.
-        token = attach(Context())
         try:
             # Asked before each wait: another driver may have seen `until` through while this one waited its turn.
             while not self._is_over(until):
-                with faults.guard("delivery.queue"):
-                    self._take(self._pump.wait_s())
                 try:
+                    self._take(self._pump.wait_s())
                     self._pump.turn()
                 except Exception as error:
                     faults.report("delivery.turn", error)
                     self._pump.back_off()
-                self._pending_bytes = self._pump.pending_bytes
         finally:
-            detach(token)
             self._driving.release()
+
+    def _has_work(self) -> bool:
+        """Whether anything came after the final flush that ended the thread."""
+        came: list[Forwarded] = []
+        with contextlib.suppress(Empty):
+            while True:
+                item = self._inbox.get_nowait()
+                if item is not None:
+                    came.append(item)
+        for item in came:
+            self._inbox.put(item)
+        return bool(came) or self._intake.last_key > self._final_mark
 
     def _is_over(self, until: Flush | None) -> bool:
         final = self._final
         if final is not None and final.done.is_set():
             self._final = None
+            self._final_mark = final.mark
             return True
         return until is not None and until.done.is_set()
 
     def _take(self, wait_s: float | None) -> None:
-        """Move what was submitted into the outbox, after waiting for the first of it."""
+        """Tell the pump what came, after waiting for the first of it."""
         try:
-            self._take_one(self._queue.get(timeout=wait_s))
-            for _ in range(_TAKEN_PER_TURN):
-                self._take_one(self._queue.get_nowait())
+            item = self._inbox.get(timeout=wait_s)
+            while True:
+                if isinstance(item, NewKey):
+                    self._pump.take_key(item.api_key)
+                elif item is not None:
+                    if item.final:
+                        self._final = item
+                    self._pump.take_flush(item)
+                item = self._inbox.get_nowait()
         except Empty:
             return
 
-    def _take_one(self, submitted: _Submitted) -> None:
-        item, pump = submitted.item, self._pump
-        with faults.guard("delivery.item"):
-            if isinstance(item, IngestEvent):
-                pump.take_event(item)
-            elif isinstance(item, _Score):
-                pump.take_score(item.item, item.settled)
-            elif isinstance(item, _NewKey):
-                pump.take_key(item.api_key)
-            elif isinstance(item, Flush):
-                self._take_flush(item)
-            else:
-                self._work_done += 1
-                item()
-        if submitted.weight:
-            self._pending_bytes = pump.pending_bytes
-            self._waiting.add("bytes", -submitted.weight)
 
-    def _take_flush(self, flush: Flush) -> None:
-        if flush.seen_work != self._work_done:
-            # Deferred work was done since: what it submitted stands behind this flush, but belongs to it.
-            flush.seen_work = self._work_done
-            self._queue.put(_Submitted(flush))
-            return
-        if flush.final:
-            self._final = flush
-        self._pump.take_flush(flush)
-
-
-def _revive(reference: weakref.ref[DeliveryWorker]) -> None:
+def _at_fork(reference: weakref.ref[DeliveryWorker], step: Callable[[DeliveryWorker], None]) -> None:
     worker = reference()
     if worker is not None:
-        worker.revive_after_fork()
+        step(worker)

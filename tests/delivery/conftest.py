@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from payi_otel.delivery.durable import DurableOutbox
 from payi_otel.delivery.ledger import Ledger, Status
-from payi_otel.delivery.outbox import MemoryOutbox
+from payi_otel.delivery.outbox import MemoryOutbox, Outbox
 from payi_otel.delivery.worker import DeliveryConfig, DeliveryWorker
 from payi_otel.spans.event import IngestEvent
 from tests.support.ingest_sink import IngestSink, running_sink
@@ -52,8 +54,20 @@ def sink() -> Iterator[IngestSink]:
         yield sink
 
 
+@pytest.fixture(params=["memory", "default", "sync"])
+def durability(request: pytest.FixtureRequest) -> Any:
+    """Whatever holds of the delivery holds with each of these."""
+    return request.param
+
+
+def outbox_in(folder: Path, config: DeliveryConfig) -> Outbox:
+    if config.durability == "memory":
+        return MemoryOutbox(config.queue_max_bytes)
+    return DurableOutbox(folder, max_bytes=2**29, spill_max_bytes=config.queue_max_bytes)
+
+
 @pytest.fixture
-def make_bench(sink: IngestSink) -> Iterator[MakeBench]:
+def make_bench(sink: IngestSink, tmp_path: Path, durability: Any) -> Iterator[MakeBench]:
     benches: list[Bench] = []
 
     def make(**config: Any) -> Bench:
@@ -62,10 +76,11 @@ def make_bench(sink: IngestSink) -> Iterator[MakeBench]:
             "base_url": sink.url,
             "batch_max_age_s": 0.05,
             "exit_timeout_s": 0.2,
+            "durability": durability,
         }
         full = DeliveryConfig(**(settings | config))
         ledger = Ledger()
-        bench = Bench(DeliveryWorker(full, MemoryOutbox(full.queue_max_bytes), ledger), ledger)
+        bench = Bench(DeliveryWorker(full, outbox_in(tmp_path / "outbox", full), ledger), ledger)
         benches.append(bench)
         return bench
 

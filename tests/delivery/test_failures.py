@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from payi_otel.delivery import warnings
-from payi_otel.delivery.outbox import Entry, MemoryOutbox
+from payi_otel.delivery.outbox import Entry, MemoryOutbox, Stored
 from tests.delivery.conftest import Bench, MakeBench
 from tests.support.ingest_sink import Hang, IngestSink, Reply, Reset, running_sink
 
@@ -181,11 +181,24 @@ def test_a_single_event_that_is_too_large_is_rejected(sink: IngestSink, make_ben
     sink.max_bytes = 3_000
     bench = make_bench(batch_max_age_s=60)
     bench.submit(1, 2)
-    bench.submit("big", provider_request_json="x" * 5_000)
+    bench.submit("big", properties={"note": "x" * 5_000})
     bench.submit(3)
     assert bench.worker.force_flush(20) is False
     assert set(sink.events) == {"resp_1", "resp_2", "resp_3"}
     assert bench.status.last_rejection == "resp_big: HTTP 413 too_large"
+
+
+def test_an_event_too_large_for_its_content_is_delivered_without_it(
+    sink: IngestSink, make_bench: MakeBench
+) -> None:
+    sink.max_bytes = 3_000
+    bench = make_bench(batch_max_age_s=60)
+    bench.submit(1)
+    bench.submit("big", provider_request_json="x" * 5_000, properties={"note": "kept"})
+    assert bench.worker.force_flush(20) is True
+    assert sink.events["resp_big"]["units"] == sink.events["resp_1"]["units"]
+    assert "provider_request_json" not in sink.events["resp_big"]
+    assert sink.events["resp_big"]["properties"] == {"note": "kept", "system.content": "too large"}
 
 
 def test_d42_an_event_that_always_fails_the_server_does_not_hold_up_the_rest(
@@ -253,6 +266,7 @@ def _fill(bench: Bench, count: int) -> None:
     bench.submit(*range(count), provider_request_json="x" * 10_000)
 
 
+@pytest.mark.parametrize("durability", ["memory"], indirect=True)
 def test_d42_the_queue_is_bounded_and_refuses_the_newest(sink: IngestSink, make_bench: MakeBench) -> None:
     bench = make_bench(api_key=None, queue_max_bytes=100_000)
     _fill(bench, 100)
@@ -268,6 +282,7 @@ def test_d42_the_queue_is_bounded_and_refuses_the_newest(sink: IngestSink, make_
     assert list(sink.events) == [f"resp_{number}" for number in range(status.queued)]
 
 
+@pytest.mark.parametrize("durability", ["memory"], indirect=True)
 def test_d42_the_bound_holds_while_the_thread_hangs_in_a_request(
     sink: IngestSink, make_bench: MakeBench
 ) -> None:
@@ -286,12 +301,12 @@ def test_d42_the_bound_holds_while_the_thread_hangs_in_a_request(
 def test_the_outbox_refuses_at_its_bounds() -> None:
     by_count = MemoryOutbox(max_bytes=10**6, max_items=2)
     by_bytes = MemoryOutbox(max_bytes=500)
-    entry = Entry("event", "a", b"x" * 100)
-    assert [by_count.append(entry) for _ in range(3)] == [1, 2, None]
-    assert [by_bytes.append(entry) for _ in range(3)] == [1, None, None]
+    items = [Stored(key, Entry("event", "a", b"x" * 100), 0.0) for key in range(1, 4)]
+    assert by_count.append(items) == [3]
+    assert by_bytes.append(items) == [2, 3]
     by_bytes.ack([1])
     assert by_bytes.size() == (0, 0)
-    assert by_bytes.append(entry) == 2
+    assert by_bytes.append(items[1:2]) == []
 
 
 def test_d46_logs_name_reasons_and_never_content_or_keys(

@@ -1,0 +1,91 @@
+"""Dead letters: what Pay-i refused for good, kept with the reason until somebody looks, retries or exports it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from payi_otel.delivery.outbox import Entry
+
+FILE_NAME = "dead.db"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS dead (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    rejected_at REAL NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An entry that could not be delivered, why, and when that became clear (Unix seconds)."""
+
+    number: int
+    entry: Entry
+    reason: str
+    rejected_at: float
+
+
+class DeadLetters:
+    """The dead letters of one outbox folder, shared by all its processes.
+
+    Every method opens the file for itself: dead letters are rare, and several processes may write. Raises
+    `sqlite3.Error` or `OSError` where the file cannot be used.
+
+    >>> letters = DeadLetters(folder)  # doctest: +SKIP
+    >>> [letter.reason for letter in letters.list()]  # doctest: +SKIP
+    ['HTTP 400 invalid_category']
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+
+    def add(self, entry: Entry, reason: str) -> None:
+        """Keep an entry."""
+        with self._open() as database:
+            database.execute(
+                "INSERT INTO dead (kind, id, payload, reason, rejected_at) VALUES (?, ?, ?, ?, ?)",
+                (entry.kind, entry.id, entry.payload, reason, time.time()),
+            )
+
+    def list(self) -> Sequence[DeadLetter]:
+        """All of them, oldest first."""
+        if not self.path.exists():
+            return []
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT number, kind, id, payload, reason, rejected_at FROM dead ORDER BY number"
+            ).fetchall()
+        return [DeadLetter(row[0], Entry(row[1], row[2], row[3]), row[4], row[5]) for row in rows]
+
+    def remove(self, numbers: Sequence[int]) -> None:
+        """Forget these."""
+        with self._open() as database:
+            database.executemany("DELETE FROM dead WHERE number = ?", [(number,) for number in numbers])
+
+    def remove_older(self, than_s: float) -> int:
+        """Forget what was rejected before the Unix time `than_s`; how many that were."""
+        if not self.path.exists():
+            return 0
+        with self._open() as database:
+            return database.execute("DELETE FROM dead WHERE rejected_at < ?", (than_s,)).rowcount
+
+    @contextmanager
+    def _open(self) -> Generator[sqlite3.Connection]:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Created by hand: SQLite gives a new file, and the -wal beside it, the mode of the process's umask.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with closing(sqlite3.connect(self.path, timeout=5.0)) as database:
+            database.execute(_SCHEMA)
+            with database:
+                yield database

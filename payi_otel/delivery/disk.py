@@ -1,0 +1,209 @@
+"""An outbox file: entries in SQLite, written by one process."""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import threading
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+from payi_otel.delivery.folder import ClaimedFile
+from payi_otel.delivery.outbox import Entry, EntryKind, Lane, Stored, fill_batch
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    key INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    since_s REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS scores ON entries (key) WHERE kind <> 'event';
+"""
+_LANES: dict[Lane, str] = {"events": "kind = 'event'", "scores": "kind <> 'event'"}
+_COLUMNS = "key, kind, id, payload, since_s"
+# As `Entry.size` reckons it.
+_SIZE = "length(payload) + length(id) + 200"
+# Pages given back to the file system when the file is empty again: a long outage must not fill the disk for ever.
+_VACUUM_ABOVE_PAGES = 2_000
+# SQLite before 3.32 takes 999.
+_MOST_PARAMETERS = 900
+
+
+class DiskFile:
+    """One open outbox file. All methods are safe in any thread; they raise `sqlite3.Error` or `OSError`.
+
+    WAL mode with `synchronous=NORMAL`: what was appended survives the death of the process at once, and the
+    death of the machine once SQLite has written it through, within some hundred entries.
+    """
+
+    def __init__(self, claimed: ClaimedFile) -> None:
+        self.claimed = claimed
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._count: dict[Lane, int] = {"events": 0, "scores": 0}
+        self._bytes = 0
+        try:
+            for lane, condition in _LANES.items():
+                count, size = (
+                    self._open()
+                    .execute(f"SELECT count(*), coalesce(sum({_SIZE}), 0) FROM entries WHERE {condition}")
+                    .fetchone()
+                )
+                self._count[lane] = count
+                self._bytes += size
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, items: Sequence[Stored]) -> None:
+        """Store entries, all or none; on return they survive the death of this process."""
+        rows = [
+            (item.key, item.entry.kind, item.entry.id, item.entry.payload, item.since_s) for item in items
+        ]
+        with self._transaction() as database:
+            database.executemany(f"INSERT INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
+        for item in items:
+            self._count[item.entry.lane] += 1
+            self._bytes += item.entry.size
+
+    def peek(self, lane: Lane, max_items: int, max_bytes: int, skip: Collection[str]) -> Sequence[Stored]:
+        """As `Outbox.peek`."""
+        with (
+            self._lock,
+            closing(
+                self._open().execute(f"SELECT {_COLUMNS} FROM entries WHERE {_LANES[lane]} ORDER BY key")
+            ) as cursor,
+        ):
+            return fill_batch(map(_stored, cursor), max_items, max_bytes, skip)
+
+    def find(self, entry_id: str) -> Stored | None:
+        """As `Outbox.find`."""
+        with self._lock:
+            row = (
+                self._open()
+                .execute(f"SELECT {_COLUMNS} FROM entries WHERE id = ? ORDER BY key LIMIT 1", (entry_id,))
+                .fetchone()
+            )
+        return None if row is None else _stored(row)
+
+    def oldest(self, max_items: int, *, since_before_s: float = math.inf) -> Sequence[Stored]:
+        """The oldest entries of both lanes, or of those that wait since before this Unix time."""
+        with self._lock:
+            rows = (
+                self._open()
+                .execute(
+                    f"SELECT {_COLUMNS} FROM entries WHERE since_s < ? ORDER BY key LIMIT ?",
+                    (since_before_s, max_items),
+                )
+                .fetchall()
+            )
+        return [_stored(row) for row in rows]
+
+    def remove(self, keys: Sequence[int]) -> None:
+        """Remove entries; unknown keys are ignored."""
+        with self._transaction() as database:
+            for start in range(0, len(keys), _MOST_PARAMETERS):
+                some = keys[start : start + _MOST_PARAMETERS]
+                these = f"WHERE key IN ({','.join('?' * len(some))})"
+                rows = database.execute(f"SELECT kind, {_SIZE} FROM entries {these}", some).fetchall()
+                database.execute(f"DELETE FROM entries {these}", some)
+                for kind, size in rows:
+                    self._count["events" if kind == "event" else "scores"] -= 1
+                    self._bytes -= size
+        if not any(self._count.values()):
+            self._give_back()
+
+    def first_key(self) -> int | None:
+        """The key of the oldest entry."""
+        with self._lock:
+            return self._open().execute("SELECT min(key) FROM entries").fetchone()[0]
+
+    def count(self, lane: Lane) -> int:
+        """Entries of a lane."""
+        return self._count[lane]
+
+    def size(self) -> tuple[int, int]:
+        """Entries and bytes."""
+        return sum(self._count.values()), self._bytes
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def before_fork(self) -> None:
+        """SQLite forbids to carry a connection over a fork: there is none while the process is copied."""
+        self._lock.acquire()
+        self.close()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._lock.release()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = open_file(self.claimed.path)
+        return self._connection
+
+    @contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        with self._lock, self._open() as database:
+            yield database
+
+    def _give_back(self) -> None:
+        with self._lock:
+            database = self._open()
+            free_pages = database.execute("PRAGMA freelist_count").fetchone()[0]
+            if free_pages > _VACUUM_ABOVE_PAGES:
+                database.execute(f"PRAGMA incremental_vacuum({free_pages})").fetchall()
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open an outbox file, made with its owner's rights only where it is not there yet."""
+    # Created by hand: SQLite gives a new file, and the -wal beside it, the mode of the process's umask.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Used by several threads, one at a time: `DiskFile` holds its lock meanwhile.
+    connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def salvage(path: Path) -> list[Stored]:
+    """What can still be read of a corrupt outbox file: from the front, and from the back, up to the damage."""
+    found: dict[int, Stored] = {}
+    for order in ("ASC", "DESC"):
+        try:
+            with closing(sqlite3.connect(path, timeout=5.0)) as database:
+                for row in database.execute(f"SELECT {_COLUMNS} FROM entries ORDER BY key {order}"):
+                    found[row[0]] = _stored(row)
+        except (sqlite3.Error, ValueError):
+            continue
+    return [found[key] for key in sorted(found)]
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite says that the file itself is broken, and not that it is full, locked or read-only."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, (sqlite3.OperationalError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
+    )
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    key, kind, entry_id, payload, since_s = row
+    if kind not in get_args(EntryKind) or not isinstance(payload, bytes):
+        raise ValueError(f"entry {key}: kind={kind!r}: not an entry of an outbox")
+    return Stored(key, Entry(kind, entry_id, payload), since_s)

@@ -1,0 +1,260 @@
+"""The intake: takes what callers submit and puts it into the outbox, without making a caller wait."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from payi_otel.delivery.flushes import Flush
+from payi_otel.delivery.ledger import Ledger, Tally
+from payi_otel.delivery.outbox import Entry, Outbox, Stored
+from payi_otel.delivery.scores import KpiRequest, Settled, Waiters, to_entry
+from payi_otel.delivery.threads import OnDemandThread
+from payi_otel.delivery.warnings import WarningLog
+from payi_otel.faults import faults
+from payi_otel.spans.event import IngestEvent
+
+# What an event takes while it waits to be written as JSON, besides the texts it holds.
+_EVENT_OVERHEAD = 1024
+_TAKEN_PER_TURN = 1_000
+# Between two writes: one event is written at once, a burst in batches, all well within 50 ms.
+LINGER_S = 0.02
+REMEMBERED_IDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A KPI request, and who wants to know what becomes of it."""
+
+    item: KpiRequest
+    settled: Settled | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """The API key to use from now on."""
+
+    api_key: str
+
+
+Forwarded = Flush | NewKey
+"""What is for the sender, in its order among the events."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An event or score in the queue, with the bytes it is reckoned to take."""
+
+    item: IngestEvent | Score
+    weight: int
+
+
+_Queued = _Item | Forwarded | threading.Event | Callable[[], None]
+
+
+class Intake:
+    """The way into the outbox.
+
+    A caller pays for an append to a queue; a thread writes to the outbox. With `sync` the caller writes, and
+    returns when the entry is stored.
+
+    `last_key` is the highest key given out.
+
+    Args:
+        outbox: where entries go.
+        ledger: counts them.
+        warnings: tells of those that could not be stored.
+        queue_max_bytes: bound of everything held in memory; at the bound the newest is refused.
+        sync: write on the caller's thread.
+        forward: takes what is for the sender.
+        waiters: who waits for which score.
+        stored: called when something was stored.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        ledger: Ledger,
+        warnings: WarningLog,
+        *,
+        queue_max_bytes: int,
+        sync: bool,
+        forward: Callable[[Forwarded], None],
+        waiters: Waiters,
+        stored: Callable[[], None],
+    ) -> None:
+        self._outbox = outbox
+        self._ledger = ledger
+        self._warnings = warnings
+        self._queue_max_bytes = queue_max_bytes
+        self._sync = sync
+        self._forward = forward
+        self._waiters = waiters
+        self._stored = stored
+        self._queue: SimpleQueue[_Queued] = SimpleQueue()
+        self._waiting = Tally()
+        self._work_done = 0
+        self.last_key = 0
+        self._recent: OrderedDict[str, int] = OrderedDict()
+        # Re-entrant: work that is deferred to this thread submits as well.
+        self._storing = threading.RLock()
+        self._hurry = threading.Event()
+        self.thread = OnDemandThread("payi-outbox", self._run, lambda: not self._queue.empty())
+
+    # Any thread
+
+    def submit(self, item: IngestEvent | Score) -> bool:
+        """Take an event or a score; False when there is no room for it."""
+        score = isinstance(item, Score)
+        weight = _EVENT_OVERHEAD
+        if isinstance(item, IngestEvent):
+            weight += len(item.provider_request_json or "") + len(item.provider_response_json or "")
+        self._ledger.queued(score=score)
+        if self._waiting["bytes"] + self._outbox.memory_bytes + weight > self._queue_max_bytes:
+            self._ledger.dropped("queue full", score=score)
+            # For the sender, which tells of it.
+            self._stored()
+            return False
+        submitted = _Item(item, weight)
+        self._waiting.add("bytes", weight)
+        if self._sync:
+            self._store([submitted])
+        else:
+            self._queue.put(submitted)
+            self.thread.wake()
+        return True
+
+    def put(self, item: Forwarded | threading.Event | Callable[[], None]) -> None:
+        """Take something else, in its order: for the sender, an event to set, or work to do. Never starts a thread."""
+        self._queue.put(item)
+        if not callable(item):
+            self._hurry.set()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be taken."""
+        return self._queue.empty()
+
+    # The thread's side
+
+    def drain(self) -> None:
+        """Take everything that is in the queue now, on this thread."""
+        while not self._queue.empty():
+            self._take([])
+
+    def adopt(self, items: Sequence[Stored]) -> Collection[int]:
+        """Store what a dead process left, under keys of ours; the keys, as given, of what did not fit."""
+        with self._storing:
+            ours = {self._next_key(): item for item in items}
+            refused = self._outbox.append(
+                [Stored(key, item.entry, item.since_s) for key, item in ours.items()]
+            )
+        for key in ours.keys() - set(refused):
+            self._ledger.recovered(score=ours[key].entry.is_score)
+        return {ours[key].key for key in refused}
+
+    def _run(self) -> None:
+        while not self._take([self._queue.get()]):
+            self._hurry.wait(LINGER_S)
+            self._hurry.clear()
+
+    def _take(self, taken: list[_Queued]) -> bool:
+        """Take `taken` and what else is in the queue; whether a final flush was among it."""
+        try:
+            while len(taken) < _TAKEN_PER_TURN:
+                taken.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        is_final = False
+        batch: list[_Item] = []
+        for item in taken:
+            if isinstance(item, _Item):
+                batch.append(item)
+                continue
+            self._store(batch)
+            batch = []
+            with faults.guard("delivery.item"):
+                if isinstance(item, Flush):
+                    is_final = self._take_flush(item) or is_final
+                elif isinstance(item, NewKey):
+                    self._forward(item)
+                elif isinstance(item, threading.Event):
+                    item.set()
+                else:
+                    self._work_done += 1
+                    item()
+        self._store(batch)
+        return is_final
+
+    def _take_flush(self, flush: Flush) -> bool:
+        if flush.seen_work != self._work_done:
+            # Deferred work was done since: what it submitted stands behind this flush, but belongs to it.
+            flush.seen_work = self._work_done
+            self.put(flush)
+            return False
+        flush.mark = self.last_key
+        self._forward(flush)
+        return flush.final
+
+    def _store(self, batch: Sequence[_Item]) -> None:
+        if not batch:
+            return
+        now = time.time()
+        with self._storing:
+            items: list[Stored] = []
+            for submitted in batch:
+                # One by one, so that a fault of one costs one.
+                with faults.guard("delivery.item"):
+                    item = submitted.item
+                    entry = self._encoded(item) if isinstance(item, IngestEvent) else to_entry(item.item)
+                    if entry is None:
+                        continue
+                    items.append(Stored(self._next_key(), entry, now))
+                    if isinstance(item, Score) and item.settled is not None:
+                        self._waiters.expect(items[-1].key, item.settled)
+            if items:
+                self._append(items)
+        for submitted in batch:
+            self._waiting.add("bytes", -submitted.weight)
+        self._stored()
+
+    def _append(self, items: Sequence[Stored]) -> None:
+        reason = "queue full"
+        try:
+            refused = self._outbox.append(items)
+        except Exception as error:
+            faults.report("outbox.append", error)
+            reason, refused = "outbox failed", [item.key for item in items]
+        for item in items:
+            if item.key in refused:
+                self._ledger.dropped(reason, score=item.entry.is_score)
+                self._waiters.settle(item.key, reason)
+                self._recent.pop(item.entry.id, None)
+
+    def _encoded(self, event: IngestEvent) -> Entry | None:
+        """The event's entry; None when it cannot be encoded, or was submitted before."""
+        try:
+            payload = json.dumps(event.to_body(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        except (TypeError, ValueError, RecursionError) as error:
+            reason = f"{event.provider_response_id}: not JSON ({type(error).__name__})"
+            self._ledger.rejected(reason, score=False)
+            self._warnings.warn("rejected", f"last one {reason}")
+            return None
+        # A lone surrogate, as in a cut emoji, has no UTF-8: better one "?" than a lost event.
+        entry = Entry("event", event.provider_response_id, payload.encode("utf-8", "replace"))
+        if self._recent.get(entry.id) == hash(entry.payload):
+            self._ledger.duplicate()
+            return None
+        self._recent[entry.id] = hash(entry.payload)
+        if len(self._recent) > REMEMBERED_IDS:
+            self._recent.popitem(last=False)
+        return entry
+
+    def _next_key(self) -> int:
+        self.last_key += 1
+        return self.last_key
