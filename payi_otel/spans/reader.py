@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from payi_otel.spans import semconv
 from payi_otel.spans.event import IngestEvent
+from payi_otel.spans.foreign.translate import NO_RULES, PriceRules, translate
 from payi_otel.spans.neutral import SpanData
 
 
@@ -25,14 +26,19 @@ def read_span(span: ReadableSpan) -> IngestEvent | None:
     return read_attributes(dict(span.attributes or {}), span.start_time or 0)
 
 
-def events_of(span: SpanData) -> IngestEvent | None:
+def events_of(span: SpanData, rules: PriceRules = NO_RULES) -> IngestEvent | None:
     """The event of a span from anywhere, None when the span is not a billed call.
+
+    A span of ours holds its event; one of another instrumentation is translated, with `rules` for its price.
 
     >>> event = events_of(span)  # doctest: +SKIP
     >>> event.provider_response_id  # doctest: +SKIP
     'chatcmpl-BxYz0123456789'
     """
-    return read_attributes(span.attributes, span.start_ns)
+    if span.scope_name == semconv.SCOPE or semconv.EVENT_ID in span.attributes:
+        return read_attributes(span.attributes, span.start_ns)
+    translated = translate(span, rules)
+    return None if translated is None else read_attributes(translated, span.start_ns)
 
 
 def read_attributes(attributes: Mapping[str, Any], start_time_ns: int) -> IngestEvent | None:

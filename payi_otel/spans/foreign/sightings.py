@@ -1,0 +1,155 @@
+"""One call seen by several instrumentations becomes one event, whichever of them reports it first."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+from payi_otel.spans import semconv
+from payi_otel.spans.event import IngestEvent
+from payi_otel.spans.neutral import SpanData
+
+# How far apart in time two instrumentations report the end of one call.
+_SAME_CALL_NS = 2_000_000_000
+
+
+def richer(first: IngestEvent, second: IngestEvent) -> IngestEvent:
+    """Which of two events of one call says more; the first where they say the same.
+
+    Ours before any other, then the one whose usage is told, whose provider named it, that leaves less open, and
+    that knows more.
+    """
+    return second if _richness(second) > _richness(first) else first
+
+
+def _richness(event: IngestEvent) -> tuple[int, int, int, int, int]:
+    missing = event.properties.get(semconv.SYSTEM_NOT_TOLD)
+    return (
+        semconv.SYSTEM_INSTRUMENTATION not in event.properties,
+        bool(event.units) and not event.estimated,
+        _is_named(event),
+        -len(missing.split(",")) if missing else 0,
+        len(event.properties),
+    )
+
+
+def _is_named(event: IngestEvent) -> bool:
+    """Whether its id is the provider's, which all instrumentations of the call would tell."""
+    return not event.provider_response_id.startswith("payi_")
+
+
+@dataclass(slots=True, eq=False)
+class _Sighting:
+    """What is known of one call: the event last let through, who has reported it, and when it ended."""
+
+    event: IngestEvent
+    scope_name: str
+    end_ns: int
+
+
+class Sightings:
+    """A bounded memory of the calls seen lately, safe to use from several threads.
+
+    Two events are one call if they have the provider's id in common, if the span of one is the parent of the
+    other's and only one of them has such an id, or, where one has none, if two instrumentations tell the same
+    provider, model and total tokens within two seconds; then each event finds at most one partner.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._by_key: OrderedDict[Hashable, _Sighting] = OrderedDict()
+        self._alone: OrderedDict[Hashable, list[_Sighting]] = OrderedDict()
+
+    def admit(self, event: IngestEvent, span: SpanData) -> IngestEvent | None:
+        """The event to send, None where what was sent before says as much.
+
+        A richer event of a known call keeps the id that the call was sent under: it replaces what was sent.
+        """
+        with self._lock:
+            known = self._find(event, span)
+            if known is None:
+                known = _Sighting(event, span.scope_name, span.end_ns)
+                self._keep_alone(known)
+                self._keep(known, event, span)
+                return event
+            self._drop_alone(known)
+            self._keep(known, event, span)
+            renamed = replace(event, provider_response_id=known.event.provider_response_id)
+            if richer(known.event, renamed) is known.event:
+                return None
+            known.event = renamed
+            return renamed
+
+    def _find(self, event: IngestEvent, span: SpanData) -> _Sighting | None:
+        if _is_named(event):
+            same = self._by_key.get(_id_key(event))
+            if same is not None:
+                return same
+        for key in (("child of", span.trace_id, span.span_id), ("span", span.trace_id, span.parent_span_id)):
+            relative = self._by_key.get(key)
+            if relative is not None and _may_be_one(relative, event, span):
+                return relative
+        alone = self._alone.get(_facts_key(event), ())
+        return next((one for one in alone if _may_be_one(one, event, span) and _is_near(one, span)), None)
+
+    def _keep(self, sighting: _Sighting, event: IngestEvent, span: SpanData) -> None:
+        keys: list[Hashable] = [("span", span.trace_id, span.span_id)]
+        if span.parent_span_id is not None:
+            keys.append(("child of", span.trace_id, span.parent_span_id))
+        if _is_named(event):
+            keys.append(_id_key(event))
+        for key in keys:
+            self._by_key[key] = sighting
+            self._by_key.move_to_end(key)
+        while len(self._by_key) > self._limit:
+            self._by_key.popitem(last=False)
+
+    def _keep_alone(self, sighting: _Sighting) -> None:
+        key = _facts_key(sighting.event)
+        recent = [one for one in self._alone.pop(key, ()) if sighting.end_ns - one.end_ns < _SAME_CALL_NS]
+        self._alone[key] = [*recent, sighting]
+        while len(self._alone) > self._limit:
+            self._alone.popitem(last=False)
+
+    def _drop_alone(self, sighting: _Sighting) -> None:
+        """It has found its partner: the next event with these facts is another call."""
+        key = _facts_key(sighting.event)
+        alone = self._alone.get(key, [])
+        if sighting in alone:
+            alone.remove(sighting)
+        if not alone:
+            self._alone.pop(key, None)
+
+
+def _may_be_one(known: _Sighting, event: IngestEvent, span: SpanData) -> bool:
+    """Two ids of the provider are two calls, and so are two spans of one instrumentation."""
+    both_named = _is_named(event) and _is_named(known.event)
+    return not both_named and span.scope_name != known.scope_name and _agree(known.event, event)
+
+
+def _is_near(known: _Sighting, span: SpanData) -> bool:
+    return abs(known.end_ns - span.end_ns) < _SAME_CALL_NS
+
+
+def _agree(first: IngestEvent, second: IngestEvent) -> bool:
+    """Whether two events may tell of one call: of one provider, and of as many tokens where both tell them."""
+    same = first.category == second.category
+    return same and (not first.units or not second.units or _tokens(first) == _tokens(second))
+
+
+def _tokens(event: IngestEvent) -> tuple[int, int]:
+    return sum(unit["input"] for unit in event.units.values()), sum(
+        unit["output"] for unit in event.units.values()
+    )
+
+
+def _id_key(event: IngestEvent) -> Hashable:
+    return "id", event.category, event.provider_response_id
+
+
+def _facts_key(event: IngestEvent) -> Hashable:
+    status = event.http_status_code if not event.units else None
+    return "facts", event.category, event.resource, _tokens(event), status
