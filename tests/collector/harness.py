@@ -1,0 +1,190 @@
+"""Processes of the Collector's tests: the Collector, gateways, and a second OTLP backend in this process."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.collector.build import binary
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "collector"
+DEADLINE_S = 120.0
+KEY = "gateway-key-1"
+
+
+def free_port() -> int:
+    """A port nobody listens at just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Wait until `condition()` holds; fails, and says `what`, when it does not."""
+    until = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < until, f"not in {deadline_s} s: {what}"
+        time.sleep(0.1)
+
+
+class Process:
+    """A process that may be killed and started again; its output is kept in a file."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], health_url: str, log: Path
+    ) -> None:
+        self._command = list(command)
+        self._environment = {**os.environ, **environment}
+        self._health_url = health_url
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is healthy."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        wait_for(self._is_healthy, f"{self._command[0]} is healthy; its log:\n{self.text()[-3000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to save anything."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def text(self) -> str:
+        """What it has printed."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def _end(self, number: int) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        return process.wait(DEADLINE_S)
+
+    def _is_healthy(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"ended with {self._process.returncode}:\n{self.text()[-3000:]}"
+        try:
+            with urllib.request.urlopen(self._health_url, timeout=5) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+class Collector(Process):
+    """The real Collector with one of the example configurations."""
+
+    def __init__(self, example: str, folder: Path, environment: Mapping[str, str]) -> None:
+        grpc, http, health = free_port(), free_port(), free_port()
+        self.grpc = f"127.0.0.1:{grpc}"
+        self.http = f"http://127.0.0.1:{http}"
+        settings = {
+            "OTLP_GRPC_ENDPOINT": self.grpc,
+            "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{http}",
+            "COLLECTOR_HEALTH_ENDPOINT": f"127.0.0.1:{health}",
+            "COLLECTOR_STORAGE": str(folder / "collector-storage"),
+            "PAYI_GATEWAY_KEY": KEY,
+        }
+        command = [str(binary()), "--config", str(EXAMPLES / example)]
+        super().__init__(
+            command, {**settings, **environment}, f"http://127.0.0.1:{health}/", folder / "collector.log"
+        )
+
+
+class Gateway(Process):
+    """`payi-otel gateway` with an outbox folder that outlives it."""
+
+    def __init__(self, folder: Path, payi_url: str, payi_key: str, name: str = "gateway") -> None:
+        http, grpc = free_port(), free_port()
+        self.http = f"http://127.0.0.1:{http}"
+        self.grpc = f"127.0.0.1:{grpc}"
+        environment = {
+            "PAYI_BASE_URL": payi_url,
+            "PAYI_API_KEY": payi_key,
+            "PAYI_OUTBOX_DIR": str(folder / f"{name}-outbox"),
+            "PAYI_GATEWAY_KEYS": KEY,
+        }
+        command = [
+            sys.executable, "-m", "payi_otel.cli", "gateway",
+            "--http-port", str(http), "--grpc-port", str(grpc),
+        ]  # fmt: skip
+        super().__init__(command, environment, f"{self.http}/readyz", folder / f"{name}.log")
+
+
+@contextmanager
+def running(*processes: Process) -> Iterator[None]:
+    """Start processes in this order, and end them with the block."""
+    try:
+        for process in processes:
+            process.start()
+        yield
+    finally:
+        for process in reversed(processes):
+            process.kill()
+
+
+class Backend:
+    """Somebody else's OTLP backend: the attributes of every span that arrived, in order."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.spans: list[dict[str, str]] = []
+
+    def take(self, body: bytes) -> None:
+        request = ExportTraceServiceRequest.FromString(body)
+        for resource_spans in request.resource_spans:
+            for scope_spans in resource_spans.scope_spans:
+                for span in scope_spans.spans:
+                    self.spans.append(
+                        {item.key: item.value.string_value for item in span.attributes} | {"": span.name}
+                    )
+
+
+@contextmanager
+def running_backend() -> Iterator[Backend]:
+    """Serve a `Backend` for the time of the block."""
+    backend = Backend()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            backend.take(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)
+            self.send_response(200)
+            self.send_header("content-type", "application/x-protobuf")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep test output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    backend.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield backend
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
