@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from payi_otel.tracking.naming import valid_use_case_name
+
 LARGEST_COUNT = 2**31 - 1
 
-_USE_CASE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SHOWN = 80
 
 Check = Callable[[Any], Any]
@@ -41,9 +41,8 @@ def _not_empty(value: Any) -> str:
 
 
 def _use_case_name(value: Any) -> str:
-    if not _USE_CASE_NAME.fullmatch(_text(value)):
-        raise ValueError("give 1 to 64 letters, digits, '.', '-' or '_', such as 'document_summary'")
-    return value
+    # Repaired as tracking does, so that past and present of a use case meet under one name.
+    return valid_use_case_name(_not_empty(value))
 
 
 def _whole(lowest: int, highest: int) -> Check:
