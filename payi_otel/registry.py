@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from payi_otel.process_life import ProcessLife
     from payi_otel.providers.model import Sdk
     from payi_otel.settings import Settings
+    from payi_otel.spans.foreign.collector import ForeignSpans
     from payi_otel.spans.processor import PayiSpanProcessor
     from payi_otel.tracking.context import TrackingContext
 
@@ -38,6 +39,7 @@ class Registry:
         self.recorder: Recorder | None = None
         self.owners: Owners | None = None
         self.processor: PayiSpanProcessor | None = None
+        self.foreign: ForeignSpans | None = None
         self.tracers: WeakKeyDictionary[object, Tracer] = WeakKeyDictionary()
         self.instrumented: set[Sdk] = set()
         self.process_life: ProcessLife | None = None

@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from payi_otel.faults import faults
 from payi_otel.registry import registry
 from payi_otel.settings import Settings
+from payi_otel.spans.foreign.collector import foreign_spans
 from payi_otel.spans.reader import read_span
 from payi_otel.spans.semconv import SCOPE
 
@@ -18,9 +19,9 @@ from payi_otel.spans.semconv import SCOPE
 class PayiSpanExporter(SpanExporter):
     """Sends the events of ended spans to Pay-i, through the same queue as `payi_instrument()`.
 
-    For `OTEL_TRACES_EXPORTER=payi`, declarative configuration, or a `BatchSpanProcessor` of your own. It needs
-    spans that carry `payi.*` attributes and sees sampled ones only; `payi_instrument()` sees them all, and where
-    it is installed this exporter leaves its spans to it.
+    For `OTEL_TRACES_EXPORTER=payi`, declarative configuration, or a `BatchSpanProcessor` of your own. It sees
+    sampled spans only, ours and those of other GenAI instrumentations; `payi_instrument()` sees all of ours, and
+    where it is installed this exporter leaves them to it.
 
     Args:
         settings: any of `Settings`' fields, such as `api_key` and `base_url`; the environment where left out, and
@@ -54,9 +55,11 @@ class PayiSpanExporter(SpanExporter):
 
     def _export(self, span: ReadableSpan) -> None:
         scope = span.instrumentation_scope
-        if registry.processor is not None and scope is not None and scope.name == SCOPE:
-            return
-        event = read_span(span)
+        if scope is not None and scope.name == SCOPE:
+            event = read_span(span) if registry.processor is None else None
+        else:
+            foreign = foreign_spans()
+            event = foreign.event_of(span) if foreign.is_candidate(span) else None
         if event is not None:
             self._ledger.saw(estimated=event.estimated)
             self._worker.submit_event(event)

@@ -6,7 +6,10 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from payi_otel.faults import faults
+from payi_otel.providers.catalog import UNKNOWN_RESOURCE
 from payi_otel.registry import registry
+from payi_otel.spans.foreign.collector import ForeignSpans, foreign_spans
+from payi_otel.spans.foreign.dialects import is_known
 from payi_otel.spans.reader import read_span
 from payi_otel.spans.semconv import SCOPE
 from payi_otel.tracking.context import current
@@ -14,6 +17,8 @@ from payi_otel.tracking.context import current
 
 class PayiSpanProcessor(SpanProcessor):
     """Delivers every span of ours, sampled or not; the SDK's own processors skip unsampled spans.
+
+    Spans that others make of calls that we do not see are delivered as well.
 
     It looks up the installed worker for each span, so that one processor per provider serves for the life of
     the process, however often payi_otel is installed and removed.
@@ -24,21 +29,28 @@ class PayiSpanProcessor(SpanProcessor):
         with faults.guard("spans.on_start"):
             scope = span.instrumentation_scope
             settings = registry.settings
-            if settings is None or not settings.all_spans or (scope is not None and scope.name == SCOPE):
+            name = scope.name if scope is not None else ""
+            if settings is None or name == SCOPE or not (settings.all_spans or is_known(name)):
                 return
             attributes = current(parent_context).attributes
             if attributes:
                 span.set_attributes(attributes)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Turn a span of ours into an event."""
+        """Turn a span into an event if it is a billed call."""
         with faults.guard("spans.on_end"):
-            scope = span.instrumentation_scope
-            if scope is not None and scope.name == SCOPE:
-                worker = registry.worker
-                event = read_span(span)
-                if event is not None and worker is not None:
-                    worker.submit_event(event)
+            scope, worker = span.instrumentation_scope, registry.worker
+            if worker is None:
+                return
+            foreign = foreign_spans()
+            if scope is None or scope.name != SCOPE:
+                if foreign.is_candidate(span):
+                    worker.defer(lambda: _submit_foreign(foreign, span))
+                return
+            event = read_span(span)
+            if event is not None:
+                worker.submit_event(event)
+                foreign.sent_ours(event, span)
 
     def shutdown(self) -> None:
         """Nothing to stop here: the worker has its own life, and other providers may still use it."""
@@ -47,3 +59,13 @@ class PayiSpanProcessor(SpanProcessor):
         """Deliver what was submitted so far; True only if Pay-i has it."""
         worker = registry.worker
         return worker is None or worker.force_flush(timeout_millis / 1000)
+
+
+def _submit_foreign(foreign: ForeignSpans, span: ReadableSpan) -> None:
+    with faults.guard("spans.foreign"):
+        event, worker = foreign.event_of(span), registry.worker
+        if event is None or worker is None:
+            return
+        if registry.ledger is not None:
+            registry.ledger.saw(estimated=event.estimated, unpriced=event.resource == UNKNOWN_RESOURCE)
+        worker.submit_event(event)

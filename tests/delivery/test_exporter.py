@@ -23,7 +23,7 @@ BILLED = {
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("settings", "worker", "ledger", "processor"):
+    for name in ("settings", "worker", "ledger", "processor", "foreign"):
         monkeypatch.setattr(registry, name, None)
 
 

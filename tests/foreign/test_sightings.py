@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payi_otel.spans.event import IngestEvent
-from payi_otel.spans.foreign.sightings import Sightings, richer
-from payi_otel.spans.neutral import SpanData
+from payi_otel.spans.foreign.sightings import Place, Sightings, richer
 from payi_otel.spans.reader import events_of
 from tests.foreign.conftest import records, span_of
 
@@ -25,7 +24,6 @@ BASE = IngestEvent(
     event_timestamp=datetime(2026, 1, 1, tzinfo=timezone.utc),
     properties={"system.instrumentation": "a"},
 )
-SPAN = SpanData("1" * 32, "1" * 16, None, "chat", "CLIENT", 0, 1, {}, {}, "a", "", "UNSET", "", ())
 
 
 def event(**changes):
@@ -33,14 +31,8 @@ def event(**changes):
 
 
 def span(scope="a", number=1, parent=None, trace="1", end_ns=1):
-    return replace(
-        SPAN,
-        scope_name=scope,
-        span_id=f"{number:016x}",
-        parent_span_id=None if parent is None else f"{parent:016x}",
-        trace_id=trace * 32,
-        end_ns=end_ns,
-    )
+    around = None if parent is None else f"{parent:016x}"
+    return Place(trace * 32, f"{number:016x}", around, scope, end_ns)
 
 
 RICHER = [
@@ -160,7 +152,7 @@ def test_threads_that_report_one_call_at_once_send_it_once():
 @pytest.mark.parametrize("name", sorted(records()))
 def test_recorded_calls_are_one_event_each_in_every_order(name):
     for call in records()[name]:
-        seen = [(events_of(one), one) for one in map(span_of, call["spans"])]
+        seen = [(events_of(one), Place.of(one)) for one in map(span_of, call["spans"])]
         told = [(found, one) for found, one in seen if found is not None]
         for order in itertools.permutations(told):
             sightings = Sightings()
@@ -178,7 +170,7 @@ def test_all_records_one_after_another_are_one_event_per_call():
         for call in calls:
             for one in map(span_of, call["spans"]):
                 found = events_of(one)
-                admitted = sightings.admit(found, one) if found is not None else None
+                admitted = sightings.admit(found, Place.of(one)) if found is not None else None
                 if admitted is not None:
                     ids.append(admitted.provider_response_id)
         instrumented = [call for call in calls if call["spans"]]

@@ -58,3 +58,8 @@ def dialect_of(scope_name: str) -> Dialect:
     'openai'
     """
     return next((dialect for start, dialect in _DIALECTS if scope_name.startswith(start)), _UNKNOWN)
+
+
+def is_known(scope_name: str) -> bool:
+    """Whether an instrumentation scope is known to trace calls of an SDK."""
+    return dialect_of(scope_name) is not _UNKNOWN

@@ -40,6 +40,22 @@ def _is_named(event: IngestEvent) -> bool:
     return not event.provider_response_id.startswith("payi_")
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event was seen: its span, the span around that, who made it, and when it ended (Unix time, ns)."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    scope_name: str
+    end_ns: int
+
+    @classmethod
+    def of(cls, span: SpanData) -> Place:
+        """The place of a span."""
+        return cls(span.trace_id, span.span_id, span.parent_span_id, span.scope_name, span.end_ns)
+
+
 @dataclass(slots=True, eq=False)
 class _Sighting:
     """What is known of one call: the event last let through, who has reported it, and when it ended."""
@@ -63,44 +79,44 @@ class Sightings:
         self._by_key: OrderedDict[Hashable, _Sighting] = OrderedDict()
         self._alone: OrderedDict[Hashable, list[_Sighting]] = OrderedDict()
 
-    def admit(self, event: IngestEvent, span: SpanData) -> IngestEvent | None:
+    def admit(self, event: IngestEvent, place: Place) -> IngestEvent | None:
         """The event to send, None where what was sent before says as much.
 
         A richer event of a known call keeps the id that the call was sent under: it replaces what was sent.
         """
         with self._lock:
-            known = self._find(event, span)
+            known = self._find(event, place)
             if known is None:
-                known = _Sighting(event, span.scope_name, span.end_ns)
+                known = _Sighting(_slim(event), place.scope_name, place.end_ns)
                 self._keep_alone(known)
-                self._keep(known, event, span)
+                self._keep(known, event, place)
                 return event
             self._drop_alone(known)
-            self._keep(known, event, span)
+            self._keep(known, event, place)
             renamed = replace(event, provider_response_id=known.event.provider_response_id)
             if richer(known.event, renamed) is known.event:
                 return None
-            known.event = renamed
+            known.event = _slim(renamed)
             return renamed
 
-    def _find(self, event: IngestEvent, span: SpanData) -> _Sighting | None:
-        if _is_named(event):
-            same = self._by_key.get(_id_key(event))
-            if same is not None:
-                return same
-        for key in (("child of", span.trace_id, span.span_id), ("span", span.trace_id, span.parent_span_id)):
+    def _find(self, event: IngestEvent, place: Place) -> _Sighting | None:
+        same = self._by_key.get(_id_key(event))
+        if same is not None:
+            return same
+        for key in (
+            ("child of", place.trace_id, place.span_id),
+            ("span", place.trace_id, place.parent_span_id),
+        ):
             relative = self._by_key.get(key)
-            if relative is not None and _may_be_one(relative, event, span):
+            if relative is not None and _may_be_one(relative, event, place):
                 return relative
         alone = self._alone.get(_facts_key(event), ())
-        return next((one for one in alone if _may_be_one(one, event, span) and _is_near(one, span)), None)
+        return next((one for one in alone if _may_be_one(one, event, place) and _is_near(one, place)), None)
 
-    def _keep(self, sighting: _Sighting, event: IngestEvent, span: SpanData) -> None:
-        keys: list[Hashable] = [("span", span.trace_id, span.span_id)]
-        if span.parent_span_id is not None:
-            keys.append(("child of", span.trace_id, span.parent_span_id))
-        if _is_named(event):
-            keys.append(_id_key(event))
+    def _keep(self, sighting: _Sighting, event: IngestEvent, place: Place) -> None:
+        keys: list[Hashable] = [("span", place.trace_id, place.span_id), _id_key(event)]
+        if place.parent_span_id is not None:
+            keys.append(("child of", place.trace_id, place.parent_span_id))
         for key in keys:
             self._by_key[key] = sighting
             self._by_key.move_to_end(key)
@@ -124,14 +140,21 @@ class Sightings:
             self._alone.pop(key, None)
 
 
-def _may_be_one(known: _Sighting, event: IngestEvent, span: SpanData) -> bool:
+def _slim(event: IngestEvent) -> IngestEvent:
+    """Without the bodies: it is kept for long."""
+    if event.provider_request_json is None and event.provider_response_json is None:
+        return event
+    return replace(event, provider_request_json=None, provider_response_json=None)
+
+
+def _may_be_one(known: _Sighting, event: IngestEvent, place: Place) -> bool:
     """Two ids of the provider are two calls, and so are two spans of one instrumentation."""
     both_named = _is_named(event) and _is_named(known.event)
-    return not both_named and span.scope_name != known.scope_name and _agree(known.event, event)
+    return not both_named and place.scope_name != known.scope_name and _agree(known.event, event)
 
 
-def _is_near(known: _Sighting, span: SpanData) -> bool:
-    return abs(known.end_ns - span.end_ns) < _SAME_CALL_NS
+def _is_near(known: _Sighting, place: Place) -> bool:
+    return abs(known.end_ns - place.end_ns) < _SAME_CALL_NS
 
 
 def _agree(first: IngestEvent, second: IngestEvent) -> bool:

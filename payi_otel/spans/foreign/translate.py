@@ -47,6 +47,17 @@ _RESPONSE_MODEL = (
     "embedding.model_name",
     "llm.response.model",
 )
+SIGNS = frozenset(
+    {
+        semconv.EVENT_ID,
+        semconv.GEN_AI_OPERATION,
+        "llm.request.type",
+        "openinference.span.kind",
+        *_REQUEST_MODEL,
+        *_PROVIDER,
+    }
+)
+"""Attributes of which every billed call has one."""
 _REQUEST_ID = ("anthropic.request.id", "openai.request.id", "gen_ai.openai.request.id")
 _FREE_ROUTES = ("/count_tokens", "/input_tokens")
 
