@@ -10,12 +10,14 @@ header `x-demo-error: 429`), and `x-demo-cut: 3` breaks the connection after thr
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from payi_otel.demo import anthropic_api, batches, openai_chat, openai_media, openai_responses
@@ -138,6 +140,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     provider: FakeProvider
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report what went wrong, but not that a client has gone."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
