@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.faults.world import API_KEY, PATIENCE_S, ROOT, environment
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning of ours in an application's log: when (Unix seconds), and of what kind."""
+
+    at_s: float
+    kind: str
+
+
+def warnings_in(log: Iterable[str]) -> list[Warned]:
+    """Our warnings and errors."""
+    found = re.compile(r"([\d.]+) payi_otel\S* (?:WARNING|ERROR|CRITICAL) payi_otel: ([^:]*)")
+    matches = (found.match(line) for line in log)
+    return [Warned(float(match[1]), match[2]) for match in matches if match]
 
 
 class Application:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.app import FAULTY_HOST
-from tests.faults.application import Application, running_application
+from tests.faults.application import Application, running_application, warnings_in
 from tests.faults.scenarios import Scenario
 from tests.faults.world import World, wait_until
 from tests.support.fault_proxy import FaultProxy, healthy, refuse, running_proxy
@@ -120,7 +120,7 @@ def _hits(scenario: Scenario, proxy: FaultProxy, application: Application) -> in
         return application.lookups()
     if proxy.is_refusing:
         # Nobody is there to count; the application says when it notices.
-        return scenario.hits if any("delivery failed" in line for line in application.log()) else 0
+        return scenario.hits if warnings_in(application.log()) else 0
     return proxy.hits
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from tests.faults.app import PROMPT
+from tests.faults.application import warnings_in
 from tests.faults.matrix import Outcome, run
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.world import API_KEY, World
@@ -60,12 +61,8 @@ def _check_ledger(scenario: Scenario, outcome: Outcome) -> None:
 def _check_log(scenario: Scenario, log: list[str]) -> None:
     assert [line for line in log if API_KEY in line or PROMPT in line] == []
     logged_at: dict[str, list[float]] = defaultdict(list)
-    for line in log:
-        created, _, rest = line.partition(" ")
-        name, _, rest = rest.partition(" ")
-        level, _, message = rest.partition(" ")
-        if name.startswith("payi_otel") and level in {"WARNING", "ERROR", "CRITICAL"}:
-            logged_at[message.split(":")[1]].append(float(created))
+    for warned in warnings_in(log):
+        logged_at[warned.kind].append(warned.at_s)
     for kind, times in logged_at.items():
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
         assert all(gap >= LOG_WINDOW_S for gap in gaps), kind
