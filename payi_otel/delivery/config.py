@@ -14,7 +14,7 @@ class DeliveryConfig:
 
     api_key: Pay-i application key; None lets everything wait in the queue.
     base_url: address of Pay-i without a path.
-    timeout_s: seconds for each step of one request: connect, send, wait for an answer.
+    timeout_s: seconds for one request from start to end.
     batch_max_items, batch_max_bytes, batch_max_age_s: a batch leaves when it has this many events, this many
         bytes of JSON, or its oldest event has waited this many seconds.
     queue_max_bytes: bound of everything that waits in memory, in bytes; at the bound the newest is refused and counted.

@@ -56,10 +56,15 @@ class DurableOutbox:
     def memory_bytes(self) -> int:
         return self._spill.memory_bytes
 
-    def append(self, items: Sequence[Stored]) -> Sequence[int]:
+    @property
+    def room_bytes(self) -> int:
+        file = self._file
+        return max(0, self._max_bytes - (file.size()[1] if file is not None else 0))
+
+    def append(self, items: Sequence[Stored], *, spill: bool = True) -> Sequence[int]:
         file = self._own()
         if file is None:
-            return self._spill.append(items)
+            return self._kept_in_memory(items, spill)
         room = self._max_bytes - file.size()[1]
         fitting: list[Stored] = []
         for item in items:
@@ -71,10 +76,13 @@ class DurableOutbox:
                 file.append(fitting)
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
-            return self._spill.append(items)
+            return self._kept_in_memory(items, spill)
         self._said_failing = False
         stored = {item.key for item in fitting}
         return [item.key for item in items if item.key not in stored]
+
+    def _kept_in_memory(self, items: Sequence[Stored], spill: bool) -> Sequence[int]:
+        return self._spill.append(items) if spill else [item.key for item in items]
 
     def peek(self, lane: Lane, max_items: int, max_bytes: int, skip: Collection[str]) -> Sequence[Stored]:
         batch: Sequence[Stored] = ()

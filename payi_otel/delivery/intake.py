@@ -135,6 +135,20 @@ class Intake:
         if not callable(item):
             self._hurry.set()
 
+    def store(self, items: Sequence[IngestEvent | Score]) -> bool:
+        """Put items into the outbox on this thread; True when all of them are on disk now.
+
+        What is not there is not kept: who sent it is to send it again, and then finds the rest known.
+        """
+        for item in items:
+            self._ledger.queued(score=isinstance(item, Score))
+        with self._storing:
+            lost = self._append(self._encode(items), spill=False)
+        for item in lost:
+            self._ledger.withdrawn(score=item.entry.is_score)
+        self._stored()
+        return not lost
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits to be taken."""
@@ -204,37 +218,42 @@ class Intake:
     def _store(self, batch: Sequence[_Item]) -> None:
         if not batch:
             return
-        now = time.time()
         with self._storing:
-            items: list[Stored] = []
-            for submitted in batch:
-                # One by one, so that a fault of one costs one.
-                with faults.guard("delivery.item"):
-                    item = submitted.item
-                    entry = self._encoded(item) if isinstance(item, IngestEvent) else to_entry(item.item)
-                    if entry is None:
-                        continue
-                    items.append(Stored(self._next_key(), entry, now))
-                    if isinstance(item, Score) and item.settled is not None:
-                        self._waiters.expect(items[-1].key, item.settled)
-            if items:
-                self._append(items)
-        for submitted in batch:
-            self._waiting.add("bytes", -submitted.weight)
+            stored = self._encode([item.item for item in batch])
+            for item in self._append(stored, spill=True):
+                self._ledger.dropped("queue full", score=item.entry.is_score)
+                self._waiters.settle(item.key, "queue full")
+        for item in batch:
+            self._waiting.add("bytes", -item.weight)
         self._stored()
 
-    def _append(self, items: Sequence[Stored]) -> None:
-        reason = "queue full"
-        try:
-            refused = self._outbox.append(items)
-        except Exception as error:
-            faults.report("outbox.append", error)
-            reason, refused = "outbox failed", [item.key for item in items]
+    def _encode(self, items: Sequence[IngestEvent | Score]) -> list[Stored]:
+        now = time.time()
+        stored: list[Stored] = []
         for item in items:
-            if item.key in refused:
-                self._ledger.dropped(reason, score=item.entry.is_score)
-                self._waiters.settle(item.key, reason)
-                self._recent.pop(item.entry.id, None)
+            # One by one, so that a fault of one costs one.
+            with faults.guard("delivery.item"):
+                entry = self._encoded(item) if isinstance(item, IngestEvent) else to_entry(item.item)
+                if entry is None:
+                    continue
+                stored.append(Stored(self._next_key(), entry, now))
+                if isinstance(item, Score) and item.settled is not None:
+                    self._waiters.expect(stored[-1].key, item.settled)
+        return stored
+
+    def _append(self, items: Sequence[Stored], *, spill: bool) -> Sequence[Stored]:
+        """Put entries into the outbox; those that are not in it."""
+        refused: Collection[int] = ()
+        if items:
+            try:
+                refused = self._outbox.append(items, spill=spill)
+            except Exception as error:
+                faults.report("outbox.append", error)
+                refused = [item.key for item in items]
+        lost = [item for item in items if item.key in refused]
+        for item in lost:
+            self._recent.pop(item.entry.id, None)
+        return lost
 
     def _encoded(self, event: IngestEvent) -> Entry | None:
         """The event's entry; None when it cannot be encoded, or was submitted before."""

@@ -126,6 +126,10 @@ class Ledger:
         self._tally.add(_of("queued", score))
         self._tally.add(_of("recovered", score))
 
+    def withdrawn(self, *, score: bool) -> None:
+        """It was not taken after all, and whoever submitted it knows."""
+        self._tally.add(_of("queued", score), -1)
+
     def delivered(self, *, score: bool) -> None:
         """Pay-i has accepted it."""
         self._settle("delivered", score)

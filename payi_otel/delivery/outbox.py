@@ -62,8 +62,16 @@ class Outbox(Protocol):
         """Bytes it holds in memory."""
         ...
 
-    def append(self, items: Sequence[Stored]) -> Sequence[int]:
-        """Store at the end; the keys that were not stored because the outbox is full."""
+    @property
+    def room_bytes(self) -> int:
+        """Bytes it still takes."""
+        ...
+
+    def append(self, items: Sequence[Stored], *, spill: bool = True) -> Sequence[int]:
+        """Store at the end; the keys that were not stored because the outbox is full.
+
+        Without `spill` an outbox on disk refuses what it could only keep in memory.
+        """
         ...
 
     def peek(self, lane: Lane, max_items: int, max_bytes: int, skip: Collection[str]) -> Sequence[Stored]:
@@ -150,7 +158,11 @@ class MemoryOutbox:
     def memory_bytes(self) -> int:
         return self._bytes
 
-    def append(self, items: Sequence[Stored]) -> Sequence[int]:
+    @property
+    def room_bytes(self) -> int:
+        return max(0, self._max_bytes - self._bytes)
+
+    def append(self, items: Sequence[Stored], *, spill: bool = True) -> Sequence[int]:
         refused: list[int] = []
         with self._lock:
             for item in items:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import socket
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from payi_otel.delivery.answers import Answer
 from payi_otel.delivery.config import DeliveryConfig
+from payi_otel.delivery.deadline import Deadline
 from payi_otel.version import VERSION
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 UPSERT_PATH = "/api/v1/ingest/bulk-upsert"
 BULK_PATH = "/api/v1/ingest/bulk"
+# Errors about 500 events take some 200 kB.
+LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 class Transport:
@@ -30,6 +34,7 @@ class Transport:
         self._config = config
         self._client: httpx2.Client | None = None
         self._client_pid = 0
+        self._socket: socket.socket | None = None
         self._bulk_path = UPSERT_PATH
 
     def post_events(self, payloads: Sequence[bytes], timeout_s: float) -> Answer:
@@ -43,26 +48,44 @@ class Transport:
         return answer
 
     def request(self, method: str, path: str, content: bytes | None, timeout_s: float) -> Answer:
-        """One request; `path` is already percent-encoded. `timeout_s` bounds each step of it."""
+        """One request, over within `timeout_s` seconds; `path` is already percent-encoded."""
         import httpx2
 
         headers = {"xProxy-api-key": self.api_key or ""}
         if content is not None:
             headers["Content-Type"] = "application/json"
-        try:
-            with suppress_instrumentation():
-                response = self._open().request(
-                    method, path, content=content, headers=headers, timeout=timeout_s
-                )
-        except httpx2.TimeoutException as error:
-            # No connection in time says nothing about the content; no answer in time may.
-            timed_out = not isinstance(error, (httpx2.ConnectTimeout, httpx2.PoolTimeout))
-            return Answer(None, error=type(error).__name__, timed_out=timed_out)
-        except Exception as error:
-            # Beside the network's errors: an unusable key, certificate file or proxy setting. Its message may
-            # quote the key, so only the type goes on.
-            return Answer(None, error=type(error).__name__)
-        return Answer(response.status_code, response.content, response.headers)
+        with Deadline(timeout_s) as deadline:
+
+            def note(event: str, info: Mapping[str, Any]) -> None:
+                # httpcore's trace extension; with TLS the second socket takes the place of the first.
+                if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+                    self._socket = info["return_value"].get_extra_info("socket")
+                    deadline.watch(self._socket)
+
+            deadline.watch(self._socket)
+            try:
+                with (
+                    suppress_instrumentation(),
+                    self._open().stream(
+                        method,
+                        path,
+                        content=content,
+                        headers=headers,
+                        timeout=timeout_s,
+                        extensions={"trace": note},
+                    ) as response,
+                ):
+                    return _read(response)
+            except httpx2.TimeoutException as error:
+                # No connection in time says nothing about the content; no answer in time may.
+                timed_out = not isinstance(error, (httpx2.ConnectTimeout, httpx2.PoolTimeout))
+                return Answer(None, error=type(error).__name__, timed_out=timed_out)
+            except Exception as error:
+                # Beside the network's errors: an unusable key, certificate file or proxy setting. Its message may
+                # quote the key, so only the type goes on.
+                if deadline.is_over:
+                    return Answer(None, error="ReadTimeout", timed_out=True)
+                return Answer(None, error=type(error).__name__)
 
     def _open(self) -> httpx2.Client:
         import httpx2
@@ -75,6 +98,7 @@ class Transport:
                 follow_redirects=False,
             )
             self._client_pid = os.getpid()
+            self._socket = None
         return self._client
 
     def close(self) -> None:
@@ -82,3 +106,12 @@ class Transport:
         if self._client is not None and self._client_pid == os.getpid():
             self._client.close()
         self._client = None
+
+
+def _read(response: httpx2.Response) -> Answer:
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > LARGEST_ANSWER_BYTES:
+            return Answer(None, error="the answer is too large")
+    return Answer(response.status_code, bytes(body), response.headers)

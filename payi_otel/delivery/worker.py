@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from payi_otel.delivery.config import DeliveryConfig
@@ -129,8 +129,27 @@ class DeliveryWorker:
         """Start the threads if they are not running, for work that was deferred."""
         self._intake.thread.wake()
 
+    def store(self, items: Sequence[IngestEvent | KpiRequest]) -> bool:
+        """Put events and scores into the outbox in one write, on this thread; True when all are on disk.
+
+        What is not there is not kept either: who sent it is to send it again. For a gateway, which acknowledges
+        only what cannot be lost any more.
+
+        >>> worker.store([event])  # doctest: +SKIP
+        True
+        """
+        self._check_process()
+        return self._intake.store(
+            [item if isinstance(item, IngestEvent) else Score(item, None) for item in items]
+        )
+
+    @property
+    def room_bytes(self) -> int:
+        """How many bytes of payload the outbox still takes."""
+        return self._outbox.room_bytes
+
     def persist(self, timeout_s: float) -> bool:
-        """Write everything submitted so far to the outbox, without the network; True when that is done.
+        """Write everything submitted so far to disk, without the network; True when that is done.
 
         >>> worker.persist(1.0)  # doctest: +SKIP
         True
@@ -139,7 +158,7 @@ class DeliveryWorker:
         written = threading.Event()
         self._intake.put(written)
         self._take_in()
-        return written.wait(timeout_s)
+        return written.wait(timeout_s) and self._outbox.memory_bytes == 0
 
     def force_flush(self, timeout_s: float) -> bool:
         """Deliver everything submitted so far.

@@ -17,13 +17,13 @@ def test_d1_the_caller_does_no_http(
     import httpx2
 
     threads: list[str] = []
-    request = httpx2.Client.request
+    send = httpx2.Client.send
 
     def spy(client: httpx2.Client, *args: Any, **kwargs: Any) -> httpx2.Response:
         threads.append(threading.current_thread().name)
-        return request(client, *args, **kwargs)
+        return send(client, *args, **kwargs)
 
-    monkeypatch.setattr(httpx2.Client, "request", spy)
+    monkeypatch.setattr(httpx2.Client, "send", spy)
     bench = make_bench()
     bench.submit(*range(5))
     assert bench.worker.force_flush(10)
@@ -57,13 +57,13 @@ def test_http_instrumentations_see_suppression(
     from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
     enabled: list[bool] = []
-    request = httpx2.Client.request
+    send = httpx2.Client.send
 
     def spy(client: httpx2.Client, *args: Any, **kwargs: Any) -> httpx2.Response:
         enabled.append(is_instrumentation_enabled())
-        return request(client, *args, **kwargs)
+        return send(client, *args, **kwargs)
 
-    monkeypatch.setattr(httpx2.Client, "request", spy)
+    monkeypatch.setattr(httpx2.Client, "send", spy)
     bench = make_bench()
     bench.submit(1)
     assert bench.worker.force_flush(10)
