@@ -154,6 +154,7 @@ def _wanted(settings: Settings) -> tuple[Sdk, ...]:
 def _install_core(
     settings: Settings, caller_file: str | None, tracer_provider: TracerProvider | None
 ) -> None:
+    from payi_otel import process_life
     from payi_otel.capture.owners import Owners
     from payi_otel.spans.provider import TracerSource
     from payi_otel.spans.recorder import SpanRecorder
@@ -192,6 +193,13 @@ def _install_core(
     registry.owners = Owners(state_folder(settings))
     registry.recorder = SpanRecorder(source, settings, ledger, registry.owners, worker)
     source.adopt_global()
+    process_life.install(settings.handle_sigterm, _flush_at_end, settings.exit_timeout_s)
+
+
+def _flush_at_end() -> None:
+    worker = registry.worker
+    if worker is not None:
+        worker.shutdown(worker.config.exit_timeout_s)
 
 
 def state_folder(settings: Settings) -> Path | None:
@@ -238,10 +246,12 @@ def uninstrument() -> None:
 
     Streams that are open stay observed to their end.
     """
+    from payi_otel import process_life
     from payi_otel.tracking.context import set_process_defaults
     from payi_otel.tracking.propagation import stop_propagating_threads
 
     with registry.lock:
+        process_life.remove()
         for sdk in tuple(registry.instrumented):
             remove_sdk(sdk)
         stop_propagating_threads()

@@ -1,12 +1,14 @@
 """What becomes of open streams and waiting events when a process ends without exit hooks.
 
 That is: by SIGTERM where nobody handles it, in uvicorn, which raises the signal again once it has shut down, and in
-the children of celery, which leave by `os._exit`.
+the children of multiprocessing and celery, which leave by `os._exit`.
 """
 
 from __future__ import annotations
 
 import _thread
+import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import sys
@@ -25,6 +27,8 @@ from payi_otel.registry import registry
 # A flush ends by its own bound; this much later it is stuck behind a lock of the thread that was interrupted.
 _GRACE_S = 1.0
 _FINISH_TIMEOUT_S = 1.0
+# Before the delivery worker's own finalizer, which flushes.
+_FINALIZER_PRIORITY = 20
 _CELERY_UID = "payi_otel.process_life"
 
 
@@ -45,6 +49,14 @@ class ProcessLife:
         """Finish open streams and flush, on threads of ours, since the calling one may hold any lock. Never raises."""
         _run_bounded(finish_open_calls, min(self._timeout_s, _FINISH_TIMEOUT_S))
         _run_bounded(self._flush, self._timeout_s + _GRACE_S)
+
+    def finish_at_end_of_child(self) -> None:
+        """In a child of multiprocessing: finish open streams when it ends, which exit hooks would do elsewhere."""
+        multiprocessing.util.Finalize(None, self._finish, exitpriority=_FINALIZER_PRIORITY)
+
+    def _finish(self) -> None:
+        if registry.process_life is self:
+            finish_open_calls()
 
     async def end_async(self) -> None:
         """As `end`, while the event loop goes on."""
@@ -111,6 +123,9 @@ def install(handle_sigterm: bool, flush: Callable[[], object], timeout_s: float)
     registry.process_life = life = ProcessLife(flush, timeout_s)
     if handle_sigterm:
         life.install_handler()
+    multiprocessing.util.register_after_fork(life, ProcessLife.finish_at_end_of_child)
+    if multiprocessing.parent_process() is not None:
+        life.finish_at_end_of_child()
     _hook_what_is_loaded()
 
 
