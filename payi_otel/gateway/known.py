@@ -4,84 +4,83 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from payi_otel.gateway.evaluations import UseCase
 from payi_otel.spans.event import IngestEvent
+from payi_otel.spans.foreign.sightings import Place, Sightings, richer
 
-# Some 300 bytes each.
-_MOST_CALLS = 50_000
+# Three or four for each call, whose event takes about a kilobyte.
+_MOST_SIGHTINGS = 100_000
+_MOST_USE_CASES = 50_000
+_MOST_PENDING = 50_000
 
-Richness = tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    richness: Richness
-    use_case: UseCase | None
+_Span = tuple[str, str]
 
 
 class KnownCalls:
-    """Remembers calls by their id, which is what Pay-i stores them under, and forgets the oldest.
+    """Remembers calls, and forgets the oldest. All methods are safe in any thread.
 
-    It only saves work and keeps the poorer of two from replacing the richer: what one gateway has forgotten, or
-    another one has seen, Pay-i still stores once. All methods are safe in any thread.
+    It saves work, and keeps the poorer of two events of a call from replacing the richer. What one gateway has
+    forgotten, or another one has seen, Pay-i still stores once for each id.
 
-    Args:
-        max_calls: calls remembered.
+    >>> KnownCalls().use_case_of("chatcmpl-1")
     """
 
-    def __init__(self, max_calls: int = _MOST_CALLS) -> None:
-        self._max_calls = max_calls
-        self._lock = threading.Lock()
-        self._calls: OrderedDict[str, _Known] = OrderedDict()
+    def __init__(self) -> None:
+        self._sightings = Sightings(_MOST_SIGHTINGS)
+        # What could not be stored when it was seen first: its sender will repeat it, and then it is no news.
+        self._pending: OrderedDict[_Span, IngestEvent] = OrderedDict()
+        self._use_cases: OrderedDict[str, UseCase] = OrderedDict()
+        # From the look at what is known until it is stored: of two equal events at once both would be.
+        self._storing = threading.Lock()
 
-    def news(self, events: Sequence[IngestEvent]) -> list[IngestEvent]:
-        """The events that say more of their call than is known of it; the richest of each call."""
-        best: dict[str, IngestEvent] = {}
-        with self._lock:
-            for event in events:
-                other = best.get(event.provider_response_id)
-                known = self._calls.get(event.provider_response_id)
-                rivals = (
-                    [richness(other)] if other is not None else [known.richness] if known is not None else []
-                )
-                if all(richness(event) > rival for rival in rivals):
-                    best[event.provider_response_id] = event
-        return list(best.values())
+    def pass_on(
+        self, seen: Sequence[tuple[IngestEvent, Place]], store: Callable[[Sequence[IngestEvent]], bool]
+    ) -> bool:
+        """Give `store` those of the events that say more than is known of their calls; its answer.
 
-    def remember(self, events: Sequence[IngestEvent]) -> None:
-        """These are stored now."""
-        with self._lock:
-            for event in events:
-                use_case = (
-                    (event.use_case_name, event.use_case_id)
-                    if event.use_case_name and event.use_case_id
-                    else None
-                )
-                self._calls[event.provider_response_id] = _Known(richness(event), use_case)
-                self._calls.move_to_end(event.provider_response_id)
-            while len(self._calls) > self._max_calls:
-                self._calls.popitem(last=False)
+        False means that nothing is known to be stored, and that all of it comes again.
+        """
+        with self._storing:
+            news: dict[_Span, IngestEvent] = {}
+            for event, place in seen:
+                span = (place.trace_id, place.span_id)
+                admitted = self._pending.get(span) or self._sightings.admit(event, place)
+                if admitted is not None:
+                    news[span] = admitted
+            events: dict[str, IngestEvent] = {}
+            for event in news.values():
+                known = events.get(event.provider_response_id, event)
+                events[event.provider_response_id] = richer(known, event)
+            stored = False
+            try:
+                stored = store(list(events.values()))
+            finally:
+                if stored:
+                    self._settle(events)
+                else:
+                    self._pending.update(news)
+                    _trim(self._pending, _MOST_PENDING)
+            return stored
+
+    def _settle(self, events: Mapping[str, IngestEvent]) -> None:
+        """These are stored: nothing of them is pending, not even as another span saw it."""
+        if self._pending:
+            for span, event in list(self._pending.items()):
+                if event.provider_response_id in events:
+                    del self._pending[span]
+        for event in events.values():
+            if event.use_case_name and event.use_case_id:
+                self._use_cases[event.provider_response_id] = event.use_case_name, event.use_case_id
+        _trim(self._use_cases, _MOST_USE_CASES)
 
     def use_case_of(self, response_id: str) -> UseCase | None:
         """The use case instance of a call, None where the call or its use case is not known."""
-        with self._lock:
-            known = self._calls.get(response_id)
-        return known.use_case if known is not None else None
+        with self._storing:
+            return self._use_cases.get(response_id)
 
 
-def richness(event: IngestEvent) -> Richness:
-    """How much an event says, to be compared: billed units before all, then attribution, then the rest."""
-    return (
-        not event.estimated and bool(event.units),
-        len(event.units),
-        event.use_case_name is not None,
-        sum(
-            value is not None
-            for value in (event.resource, event.use_case_id, event.user_id, event.account_name)
-        ),
-        len(event.properties) + len(event.use_case_properties),
-        event.provider_response_json is not None,
-    )
+def _trim(memory: OrderedDict[_Span, IngestEvent] | OrderedDict[str, UseCase], limit: int) -> None:
+    while len(memory) > limit:
+        memory.popitem(last=False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Protocol
 
-from payi_otel.bootstrap import ensure_ledger, ensure_worker, shutdown
+from payi_otel.bootstrap import ensure_ledger, ensure_worker, shutdown, state_folder
 from payi_otel.gateway.budget import Budget
 from payi_otel.gateway.config import GatewayConfig
 from payi_otel.gateway.http import OtlpHttp
@@ -110,6 +111,25 @@ class Gateway:
         return "stopping" if self._stopping else self._outbox.obstacle()
 
 
+def _check_outbox(settings: Settings) -> None:
+    """Raise `SettingsError` where nothing could ever be acknowledged."""
+    if settings.durability == "memory":
+        raise SettingsError(
+            "PAYI_DURABILITY='memory': the gateway acknowledges what is on disk; leave it out"
+        )
+    folder = state_folder(settings)
+    if folder is None:
+        raise SettingsError("PAYI_OUTBOX_DIR: not set, and there is no home directory; give a folder")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"PAYI_OUTBOX_DIR={str(folder)!r}: {error.strerror}; give a folder that can be written to"
+        ) from None
+
+
 def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
@@ -128,7 +148,9 @@ def serve(config: GatewayConfig) -> None:
     settings = Settings.from_arguments()
     if settings.api_key is None:
         raise SettingsError("PAYI_API_KEY: not set; the gateway delivers with this key of Pay-i")
-    gateway = Gateway(config, DeliveryOutbox(ensure_worker(), ensure_ledger()))
+    _check_outbox(settings)
+    outbox = DeliveryOutbox(ensure_worker(), ensure_ledger(), config.max_body_bytes)
+    gateway = Gateway(config, outbox)
 
     def on_signal(signum: int, frame: FrameType | None) -> None:
         # A second one ends the process at once, which loses nothing that was acknowledged.
@@ -137,6 +159,7 @@ def serve(config: GatewayConfig) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
+    outbox.start()
     gateway.start()
     print(f"OTLP/HTTP is served at {gateway.http_url}, for {settings.base_url}", flush=True)
     if gateway.grpc_address is not None:

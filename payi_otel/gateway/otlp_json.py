@@ -21,6 +21,7 @@ from payi_otel.gateway.batch import (
     check_ids,
     named,
 )
+from payi_otel.spans.foreign.translate import SIGNS
 from payi_otel.spans.neutral import SpanData, SpanEvent
 
 _UINT64_END = 2**64
@@ -32,13 +33,15 @@ _UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
 
 
 def decode_spans(message: bytes) -> SpanBatch:
-    """The spans of an OTLP/JSON trace request. Raises `Malformed` when it is none."""
+    """The spans of an OTLP/JSON trace request that may tell a call or a score. Raises `Malformed` when it is none."""
     batch: SpanBatch = Batch()
     for resource, scope, spans in _items(message, ("resourceSpans", "scopeSpans", "spans"), batch):
         name, version = str(scope.get("name") or ""), str(scope.get("version") or "")
         for span in spans:
             try:
-                batch.items.append(_span(_object(span), resource, name, version))
+                read = _span(_object(span), resource, name, version)
+                if read.events or not SIGNS.isdisjoint(read.attributes):
+                    batch.items.append(read)
             except _UNREADABLE as error:
                 batch.refused.append(f"span: {error}")
     return batch

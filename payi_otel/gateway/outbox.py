@@ -9,32 +9,37 @@ from payi_otel.delivery.scores import KpiScore
 from payi_otel.delivery.worker import DeliveryWorker
 from payi_otel.spans.event import IngestEvent
 
-# A disk that takes longer is as good as none: the sender keeps its batch and comes again.
-_WRITE_TIMEOUT_S = 5.0
-
 
 class DeliveryOutbox:
-    """Stores by way of the process's delivery worker, which also sends to Pay-i.
+    """Stores by way of the process's delivery worker, which sends to Pay-i what is stored.
 
-    >>> DeliveryOutbox(worker, ledger).store([event])  # doctest: +SKIP
+    Args:
+        worker: the worker; its outbox is on disk.
+        ledger: the ledger it counts in.
+        min_room_bytes: with less room than one request may need, the gateway is not ready.
+
+    >>> DeliveryOutbox(worker, ledger, 2**25).store([event])  # doctest: +SKIP
     True
     """
 
-    def __init__(self, worker: DeliveryWorker, ledger: Ledger) -> None:
+    def __init__(self, worker: DeliveryWorker, ledger: Ledger, min_room_bytes: int) -> None:
         self._worker = worker
         self._ledger = ledger
+        self._min_room_bytes = min_room_bytes
+
+    def start(self) -> None:
+        """Deliver what an earlier gateway left in the folder, also where no sender ever comes."""
+        self._worker.store([])
 
     def store(self, items: Sequence[IngestEvent | KpiScore]) -> bool:
         """Put items into the outbox file; False when not all of them are there, for the sender to repeat."""
-        drops = self._ledger.drops
+        if not self._worker.store(items):
+            return False
         for item in items:
             if isinstance(item, IngestEvent):
                 self._ledger.saw(estimated=item.estimated)
-                self._worker.submit_event(item)
-            else:
-                self._worker.submit_score(item)
-        return self._worker.persist(_WRITE_TIMEOUT_S) and self._ledger.drops == drops
+        return True
 
     def obstacle(self) -> str | None:
         """Why nothing can be stored now; None when it can."""
-        return None
+        return None if self._worker.room_bytes >= self._min_room_bytes else "the outbox is full"

@@ -25,6 +25,7 @@ from payi_otel.gateway.batch import (
     named,
 )
 from payi_otel.gateway.salvage import LOGS, TRACES, salvage
+from payi_otel.spans.foreign.translate import SIGNS
 from payi_otel.spans.neutral import SpanData, SpanEvent
 
 
@@ -44,7 +45,10 @@ def require_fast_protobuf() -> None:
 
 
 def decode_spans(message: bytes) -> SpanBatch:
-    """The spans of an `ExportTraceServiceRequest`. Raises `Malformed` when it is none."""
+    """The spans of an `ExportTraceServiceRequest` that may tell a call or a score.
+
+    Raises `Malformed` when it is none.
+    """
     batch: SpanBatch = Batch()
     try:
         request = ExportTraceServiceRequest.FromString(message)
@@ -59,6 +63,9 @@ def decode_spans(message: bytes) -> SpanBatch:
             scope = scope_spans.scope
             name, version = scope.name, scope.version
             for span in scope_spans.spans:
+                keys = [attribute.key for attribute in span.attributes]
+                if SIGNS.isdisjoint(keys) and not span.events:
+                    continue
                 try:
                     batch.items.append(_span(span, resource, name, version))
                 except ValueError as error:

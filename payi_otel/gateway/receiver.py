@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from payi_otel.gateway.batch import LogBatch, Signal, SpanBatch
 from payi_otel.gateway.evaluations import EVALUATION_EVENT, NoScore, score_of_log, scores_of_span
 from payi_otel.gateway.known import KnownCalls
 from payi_otel.spans.event import IngestEvent
+from payi_otel.spans.foreign.sightings import Place
 from payi_otel.spans.reader import events_of
 
 Encoding = Literal["protobuf", "json"]
@@ -29,7 +29,10 @@ class Sink(Protocol):
     """Where events and scores go."""
 
     def store(self, items: Sequence[IngestEvent | KpiScore]) -> bool:
-        """Put items where they survive the end of this process; False when not all of them are there."""
+        """Put items where they survive the end of this process; False when not all of them are there.
+
+        Raises nothing for what the disk, or a database, does.
+        """
         ...
 
 
@@ -57,8 +60,6 @@ class Receiver:
 
     def __init__(self, known: KnownCalls) -> None:
         self._known = known
-        # From the look at what is known until it is stored: of two equal events at once one would be stored twice.
-        self._storing = threading.Lock()
 
     def receive(self, signal: Signal, encoding: Encoding, message: bytes, sink: Sink) -> Accepted:
         """Take one uncompressed request; what it holds is stored when this returns.
@@ -72,7 +73,7 @@ class Receiver:
 
     def _take_spans(self, batch: SpanBatch, sink: Sink) -> Accepted:
         refused, warnings = list(batch.refused), list(batch.warnings)
-        events: list[IngestEvent] = []
+        seen: list[tuple[IngestEvent, Place]] = []
         scores: list[KpiScore] = []
         for span in batch.items:
             try:
@@ -83,12 +84,12 @@ class Receiver:
                 refused.append(f"span: its attributes make no event ({type(error).__name__})")
                 continue
             if event is not None:
-                events.append(event)
+                seen.append((event, Place.of(span)))
             if span.events:
                 found, wrong = scores_of_span(span, self._known.use_case_of)
                 scores.extend(found)
                 warnings.extend(wrong)
-        self._store(events, scores, sink)
+        self._store(seen, scores, sink)
         return _accepted(refused, warnings)
 
     def _take_logs(self, batch: LogBatch, sink: Sink) -> Accepted:
@@ -103,14 +104,14 @@ class Receiver:
         self._store([], scores, sink)
         return _accepted(refused, batch.warnings)
 
-    def _store(self, events: Sequence[IngestEvent], scores: Sequence[KpiScore], sink: Sink) -> None:
-        if not events and not scores:
-            return
-        with self._storing:
-            news = self._known.news(events)
-            if (news or scores) and not sink.store([*news, *scores]):
-                raise Full
-            self._known.remember(news)
+    def _store(
+        self, seen: Sequence[tuple[IngestEvent, Place]], scores: Sequence[KpiScore], sink: Sink
+    ) -> None:
+        def store(events: Sequence[IngestEvent]) -> bool:
+            return not (events or scores) or sink.store([*events, *scores])
+
+        if not self._known.pass_on(seen, store):
+            raise Full
 
 
 def _accepted(refused: Sequence[str], warnings: Sequence[str]) -> Accepted:
