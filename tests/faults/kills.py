@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.faults.application import running_application, variables
-from tests.faults.fleet import Kill, Notes, Plan
+from tests.faults.fleet import THREADS, Kill, Notes, Plan
 from tests.faults.world import ROOT, World, environment, wait_until
 from tests.support.fault_proxy import (
     FaultProxy,
@@ -25,6 +25,8 @@ from tests.support.fault_proxy import (
     refuse,
     running_proxy,
 )
+
+__all__ = ["THREADS", "Toll", "run"]
 
 AT_ONCE = 4
 _WEATHER = (healthy, healthy, lose_answer, refuse, answering(503), hang_until_switched)

@@ -17,5 +17,5 @@ MOST_GROWTH = 20 * 1024 * 1024
 def test_ten_minutes_without_pay_i_cost_no_memory_and_no_event(world: World, tmp_path: Path) -> None:
     outage = run(world, tmp_path)
     assert outage.waiting == EVENTS
-    assert (outage.billed, outage.dropped) == (outage.made, 0)
+    assert (outage.stored, outage.twice, outage.dropped) == (EVENTS, 0, 0)
     assert outage.growth < MOST_GROWTH
