@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from typing import cast
 
-from payi_otel.commands import demo, gateway, import_events, serve
+from payi_otel.commands import demo, gateway, import_events, outbox, serve
 from payi_otel.commands.shape import CommandError, Run
 from payi_otel.version import VERSION
 
-_COMMANDS = (serve, gateway, demo, import_events)
+_COMMANDS = (serve, gateway, demo, import_events, outbox)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

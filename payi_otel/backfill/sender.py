@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from payi_otel.delivery.answers import Answer, BatchOutcome, read_batch_answer
+from payi_otel.delivery.lighten import has_content, without_content
 from payi_otel.delivery.retry import backoff_s, retry_after_s
 
 # Failures of a kind that may be one event's doing, before the batch is narrowed down to find it.
@@ -60,8 +61,9 @@ class _Chunk:
 
 class Sender:
     """Delivers events through `transport`, with back-off, `Retry-After`, and smaller batches where that helps.
+    An event that is too large by itself goes without its prompt and answer, as in live delivery.
 
-    timeout_s: seconds for each step of a request. give_up_after_s: seconds without any event settled before
+    timeout_s: seconds for one request. give_up_after_s: seconds without any event settled before
     `GaveUp`. max_bytes: JSON of one request. waiting: told the reason and the seconds of each pause.
     """
 
@@ -136,6 +138,11 @@ class Sender:
             # What was named is out of the way; the rest goes again, at once.
             if rest:
                 work.appendleft(_Chunk(rest))
+        elif (
+            len(chunk.events) == 1 and outcome.verdict == "too_large" and has_content(chunk.events[0].payload)
+        ):
+            event = chunk.events[0]
+            work.appendleft(_Chunk([Outgoing(event.line, without_content(event.payload))]))
         elif len(chunk.events) == 1:
             refusals.append(_refusal(chunk.events[0], outcome.reason, _message(answer.json_object() or {})))
             self._settled_at_s = time.monotonic()

@@ -16,11 +16,11 @@ from payi_otel.commands.shape import CommandError
 if TYPE_CHECKING:
     from payi_otel.backfill.formats import FileFormat
     from payi_otel.backfill.progress import Progress
-    from payi_otel.backfill.progress_bar import Bar
     from payi_otel.backfill.rejected import Rejected, RejectedFile
     from payi_otel.backfill.rows import Reader
     from payi_otel.backfill.run import Input
     from payi_otel.backfill.totals import Totals
+    from payi_otel.commands.progress_bar import Bar
     from payi_otel.commands.shape import Subparsers
     from payi_otel.settings import Settings
 
@@ -87,10 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Import a file. The exit codes are those of the command's help."""
     from payi_otel.backfill.formats import detect_format, reader_for
     from payi_otel.backfill.mapping import BadMapping, parse_mapping
-    from payi_otel.backfill.progress_bar import open_bar
     from payi_otel.backfill.rows import FileDamaged
     from payi_otel.backfill.run import Input
     from payi_otel.backfill.source import Source
+    from payi_otel.commands.progress_bar import open_bar
 
     path = cast(Path, arguments.file)
     if not path.is_file():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from payi_otel.backfill import progress_bar
+from payi_otel.commands import progress_bar
 from tests.backfill.conftest import Import, event, write_lines
 from tests.support.ingest_sink import IngestSink, Reply
 

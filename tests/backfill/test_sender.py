@@ -108,6 +108,16 @@ def test_one_event_too_large_is_refused(sink: IngestSink, transport: Transport, 
     assert sink.stored == ids(range(3))
 
 
+def test_one_event_too_large_for_its_prompt_goes_without(
+    sink: IngestSink, transport: Transport, pauses: Pauses
+) -> None:
+    sink.max_bytes = 1_000
+    large = Outgoing(7, json.dumps(event(7, provider_request_json="x" * 2_000)).encode())
+    assert make(transport, pauses).send([large]) == []
+    assert sink.events["resp_7"]["properties"] == {"system.content": "too large"}
+    assert "provider_request_json" not in sink.events["resp_7"]
+
+
 def test_the_refused_are_named_with_what_the_server_says(
     sink: IngestSink, transport: Transport, pauses: Pauses
 ) -> None:
