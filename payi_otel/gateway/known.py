@@ -29,8 +29,10 @@ class KnownCalls:
 
     def __init__(self) -> None:
         self._sightings = Sightings(_MOST_SIGHTINGS)
-        # What could not be stored when it was seen first: its sender will repeat it, and then it is no news.
-        self._pending: OrderedDict[_Span, IngestEvent] = OrderedDict()
+        # What could not be stored when it was seen first, by its id, and the ids of its spans. Its sender repeats
+        # it, or another one tells the call: then it is no news, but still to be stored.
+        self._pending: OrderedDict[str, IngestEvent] = OrderedDict()
+        self._pending_spans: OrderedDict[_Span, str] = OrderedDict()
         self._use_cases: OrderedDict[str, UseCase] = OrderedDict()
         # From the look at what is known until it is stored: of two equal events at once both would be.
         self._storing = threading.Lock()
@@ -44,15 +46,16 @@ class KnownCalls:
         """
         with self._storing:
             news: dict[_Span, IngestEvent] = {}
+            events: dict[str, IngestEvent] = {}
             for event, place in seen:
                 span = (place.trace_id, place.span_id)
-                admitted = self._pending.get(span) or self._sightings.admit(event, place)
-                if admitted is not None:
-                    news[span] = admitted
-            events: dict[str, IngestEvent] = {}
-            for event in news.values():
-                known = events.get(event.provider_response_id, event)
-                events[event.provider_response_id] = richer(known, event)
+                event_id = self._pending_spans.get(span, event.provider_response_id)
+                found = [self._pending.get(event_id), self._sightings.admit(event, place)]
+                for admitted in found:
+                    if admitted is not None:
+                        news[span] = admitted
+                        rival = events.get(admitted.provider_response_id, admitted)
+                        events[admitted.provider_response_id] = richer(rival, admitted)
             stored = False
             try:
                 stored = store(list(events.values()))
@@ -60,27 +63,28 @@ class KnownCalls:
                 if stored:
                     self._settle(events)
                 else:
-                    self._pending.update(news)
-                    _trim(self._pending, _MOST_PENDING)
+                    self._postpone(events, news)
             return stored
 
     def _settle(self, events: Mapping[str, IngestEvent]) -> None:
-        """These are stored: nothing of them is pending, not even as another span saw it."""
-        if self._pending:
-            for span, event in list(self._pending.items()):
-                if event.provider_response_id in events:
-                    del self._pending[span]
-        for event in events.values():
+        for event_id, event in events.items():
+            self._pending.pop(event_id, None)
             if event.use_case_name and event.use_case_id:
-                self._use_cases[event.provider_response_id] = event.use_case_name, event.use_case_id
-        _trim(self._use_cases, _MOST_USE_CASES)
+                self._use_cases[event_id] = event.use_case_name, event.use_case_id
+        if not self._pending:
+            self._pending_spans.clear()
+        while len(self._use_cases) > _MOST_USE_CASES:
+            self._use_cases.popitem(last=False)
+
+    def _postpone(self, events: Mapping[str, IngestEvent], news: Mapping[_Span, IngestEvent]) -> None:
+        self._pending.update(events)
+        self._pending_spans.update({span: event.provider_response_id for span, event in news.items()})
+        while len(self._pending) > _MOST_PENDING:
+            self._pending.popitem(last=False)
+        while len(self._pending_spans) > _MOST_PENDING:
+            self._pending_spans.popitem(last=False)
 
     def use_case_of(self, response_id: str) -> UseCase | None:
         """The use case instance of a call, None where the call or its use case is not known."""
         with self._storing:
             return self._use_cases.get(response_id)
-
-
-def _trim(memory: OrderedDict[_Span, IngestEvent] | OrderedDict[str, UseCase], limit: int) -> None:
-    while len(memory) > limit:
-        memory.popitem(last=False)

@@ -111,11 +111,15 @@ class Gateway:
         return "stopping" if self._stopping else self._outbox.obstacle()
 
 
-def _check_outbox(settings: Settings) -> None:
+def _check_outbox(settings: Settings, max_body_bytes: int) -> None:
     """Raise `SettingsError` where nothing could ever be acknowledged."""
     if settings.durability == "memory":
         raise SettingsError(
             "PAYI_DURABILITY='memory': the gateway acknowledges what is on disk; leave it out"
+        )
+    if settings.outbox_max_bytes < max_body_bytes:
+        raise SettingsError(
+            f"PAYI_OUTBOX_MAX_BYTES={settings.outbox_max_bytes}: less than one request may hold, {max_body_bytes}"
         )
     folder = state_folder(settings)
     if folder is None:
@@ -148,7 +152,7 @@ def serve(config: GatewayConfig) -> None:
     settings = Settings.from_arguments()
     if settings.api_key is None:
         raise SettingsError("PAYI_API_KEY: not set; the gateway delivers with this key of Pay-i")
-    _check_outbox(settings)
+    _check_outbox(settings, config.max_body_bytes)
     outbox = DeliveryOutbox(ensure_worker(), ensure_ledger(), config.max_body_bytes)
     gateway = Gateway(config, outbox)
 
