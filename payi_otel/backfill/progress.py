@@ -22,7 +22,8 @@ class Progress:
 
     All that happens between two calls of `save` is kept by the second one or not at all: a process that is killed
     in between reads the same rows again and gives them the same ids. Memory stays flat, since the counts are on
-    disk. Raises `ImportRunning`, and `OSError` or `sqlite3.Error` where the file cannot be used.
+    disk. `begun` says that an earlier process has made a start. Raises `ImportRunning`, and `OSError` or
+    `sqlite3.Error` where the file cannot be used.
 
     >>> progress = Progress(folder / "import-1.db")  # doctest: +SKIP
     >>> progress.save(Position(4096, 12), Totals(events=11), rejected_bytes=0)  # doctest: +SKIP
@@ -36,6 +37,7 @@ class Progress:
         self.totals = Totals()
         self.rejected_bytes = 0
         self.finished_at: float | None = None
+        self.begun = False
         self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
             self._open()
@@ -67,6 +69,7 @@ class Progress:
             self.rejected_bytes = found[2]
             self.totals = Totals.from_json(found[3])
             self.finished_at = found[4]
+            self.begun = True
 
     def occurrence(self, content: bytes) -> int:
         """Count one more event of this content; how many there are now."""
@@ -92,8 +95,8 @@ class Progress:
         self._database.execute("VACUUM")
         self._database.execute("BEGIN")
 
-    def restart(self) -> None:
-        """Forget everything, to import the file once more."""
+    def begin(self) -> None:
+        """Forget everything there may be, to import the file from its start."""
         self._database.execute("DELETE FROM occurrence")
         self.finished_at = None
         self.save(Position(), Totals(), 0)

@@ -31,26 +31,34 @@ class RejectedFile:
     """Collects rejected rows in a file that only its owner can read; it is made with the first of them.
 
     `size` is what an interrupted import had settled: what it wrote after that is written again, so it is cut off.
-    For an import from the start (`size` 0), a file that is there already is kept under another name, `moved_to`.
     Methods raise `OSError` where the file cannot be written.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int = 0) -> None:
         self.path = path
         self.size = size
         self.moved_to: Path | None = None
         self._file: BufferedWriter | None = None
 
+    def keep_earlier(self) -> None:
+        """Give a file that is there already another name, `moved_to`: somebody may be putting it right."""
+        if self.path.exists() and self.path.stat().st_size:
+            number = 1
+            while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
+                number += 1
+            self.moved_to = self.path.rename(aside)
+
     def write(self, rows: Sequence[Rejected]) -> None:
         """Add rows; they are on disk afterwards."""
         if not rows:
             return
-        file = self._file or self._open()
+        if self._file is None:
+            self._file = self._open()
         for row in rows:
-            file.write(row.to_json())
-        file.flush()
-        os.fsync(file.fileno())
-        self.size = file.tell()
+            self._file.write(row.to_json())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.size = self._file.tell()
 
     def close(self) -> None:
         """Close the file."""
@@ -58,13 +66,10 @@ class RejectedFile:
             self._file.close()
 
     def _open(self) -> BufferedWriter:
-        if self.size == 0 and self.path.exists() and self.path.stat().st_size:
-            number = 1
-            while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
-                number += 1
-            self.moved_to = self.path.rename(aside)
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._file = os.fdopen(fd, "wb")
-        self._file.truncate(self.size)
-        self._file.seek(self.size)
-        return self._file
+        file = os.fdopen(fd, "wb")
+        # Smaller where somebody has taken away what was there.
+        settled = min(self.size, os.fstat(fd).st_size)
+        file.truncate(settled)
+        file.seek(settled)
+        return file

@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     from payi_otel.backfill.rows import FileDamaged
     from payi_otel.backfill.run import Input
     from payi_otel.backfill.source import Source
-    from payi_otel.commands.progress_bar import open_bar
+    from payi_otel.commands.progress_bar import log_beside, open_bar
 
     path = cast(Path, arguments.file)
     if not path.is_file():
@@ -107,11 +107,17 @@ def run(arguments: argparse.Namespace) -> int:
             rows = Input(source, reader, mapping.default_fields())
             bar = open_bar(source.total_bytes, path.name, unit="B", scaled=True)
             try:
-                _tell_ignored(reader, bar)
-                if arguments.dry_run:
-                    return _dry_run(path, rows, bar)
-                identity = (file_format, arguments.delimiter, mapping.pairs, sorted(mapping.defaults.items()))
-                return _import(arguments, rows, settings, repr(identity), bar)
+                with log_beside(bar):
+                    _tell_ignored(reader, bar)
+                    if arguments.dry_run:
+                        return _dry_run(path, rows, bar)
+                    meaning = (
+                        file_format,
+                        arguments.delimiter,
+                        mapping.pairs,
+                        sorted(mapping.defaults.items()),
+                    )
+                    return _import(arguments, rows, settings, repr(meaning), bar)
             finally:
                 bar.close()
     except (BadMapping, FileDamaged) as error:
@@ -133,7 +139,7 @@ def _dry_run(path: Path, rows: Input, bar: Bar) -> int:
     return _conclude(describe(totals), totals, damage, path)
 
 
-def _import(arguments: argparse.Namespace, rows: Input, settings: Settings, identity: str, bar: Bar) -> int:
+def _import(arguments: argparse.Namespace, rows: Input, settings: Settings, meaning: str, bar: Bar) -> int:
     from payi_otel.backfill.progress import ImportRunning, Progress
     from payi_otel.backfill.rejected import RejectedFile
     from payi_otel.bootstrap import state_folder
@@ -147,21 +153,23 @@ def _import(arguments: argparse.Namespace, rows: Input, settings: Settings, iden
         )
     path = cast(Path, arguments.file)
     try:
-        progress = Progress(state / "imports" / f"{_name(path, settings, identity)}.db")
+        progress = Progress(state / "imports" / f"{_name(path, settings, meaning)}.db")
     except ImportRunning:
         raise CommandError(f"{path}: another process is importing it; wait until it has ended") from None
     rejects: RejectedFile | None = None
     try:
-        if arguments.again:
-            progress.restart()
-        if progress.finished_at is not None:
+        if progress.finished_at is not None and not arguments.again:
             return _finished_before(path, progress)
-        if progress.position.offset:
-            done = f"{progress.totals.sent:,} stored, {progress.totals.rejected:,} rejected before"
-            bar.say(f"{path}: goes on at line {progress.position.line:,} ({done})")
         rejects = RejectedFile(
             arguments.rejected or path.with_name(f"{path.name}.rejected.jsonl"), progress.rejected_bytes
         )
+        if arguments.again or not progress.begun:
+            rejects.size = 0
+            rejects.keep_earlier()
+            progress.begin()
+        elif progress.position.offset:
+            done = f"{progress.totals.sent:,} stored, {progress.totals.rejected:,} rejected before"
+            bar.say(f"{path}: goes on at line {progress.position.line:,} ({done})")
         return _send(path, rows, settings, arguments.give_up_after, progress, rejects, bar)
     finally:
         progress.close()
@@ -282,11 +290,11 @@ def _tell_ignored(reader: Reader, bar: Bar) -> None:
         bar.say(f"columns that go nowhere, for want of --map: {', '.join(reader.columns.ignored)}")
 
 
-def _name(path: Path, settings: Settings, identity: str) -> str:
+def _name(path: Path, settings: Settings, meaning: str) -> str:
     from payi_otel.backfill.source import fingerprint
 
     # With the key: another application's import of the same file is another import.
-    text = "\0".join((fingerprint(path), settings.base_url, settings.api_key or "", identity))
+    text = "\0".join((fingerprint(path), settings.base_url, settings.api_key or "", meaning))
     return f"import-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 

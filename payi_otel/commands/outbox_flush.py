@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
-from payi_otel.commands.progress_bar import Bar, open_bar
+from payi_otel.commands.progress_bar import Bar, log_beside, open_bar
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.durable import DurableOutbox
 from payi_otel.delivery.folder import OutboxFolder
@@ -56,7 +53,7 @@ def flush(folder: Path, settings: Settings, timeout_s: float) -> int:
     bar = open_bar(total, "outbox", unit="", scaled=False)
     interrupted = False
     try:
-        with _log_beside(bar):
+        with log_beside(bar):
             _deliver(worker, ledger, files, bar, time.monotonic() + timeout_s)
             worker.shutdown(_SHOWN_EVERY_S)
     except KeyboardInterrupt:
@@ -107,23 +104,3 @@ def _deliver(
 def _settled(ledger: Ledger) -> int:
     status = ledger.snapshot()
     return status.delivered + status.scores_delivered + status.rejected + status.scores_rejected
-
-
-@contextmanager
-def _log_beside(bar: Bar) -> Generator[None]:
-    handler = _BarHandler(bar)
-    logger = logging.getLogger("payi_otel")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-class _BarHandler(logging.Handler):
-    def __init__(self, bar: Bar) -> None:
-        super().__init__(logging.WARNING)
-        self._bar = bar
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._bar.say(self.format(record))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 
@@ -37,6 +40,27 @@ def open_bar(total: int, description: str, *, unit: str, scaled: bool) -> Bar:
         print('For a progress bar: pip install "payi-otel[cli]"', file=sys.stderr)
         return _Quiet()
     return _Tqdm(total, description, unit, scaled)
+
+
+@contextmanager
+def log_beside(bar: Bar) -> Generator[None]:
+    """Print the package's warnings without disturbing the bar, for the time of the block."""
+    handler = _BarHandler(bar)
+    logger = logging.getLogger("payi_otel")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _BarHandler(logging.Handler):
+    def __init__(self, bar: Bar) -> None:
+        super().__init__(logging.WARNING)
+        self._bar = bar
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._bar.say(self.format(record))
 
 
 class _Quiet:

@@ -131,3 +131,25 @@ def test_ctrl_c_says_where_it_stands(sink: IngestSink, tmp_path: Path) -> None:
     assert finish(start(path, tmp_path / "state"))[0] == 1
     assert len(sink.events) == EVENTS - EVENTS // WRONG_EVERY
     check_rejected(path)
+
+
+def test_killed_before_anything_is_settled(
+    sink: IngestSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = mixed_file(tmp_path / "events.jsonl")
+    work = sink.work
+    processes: list[subprocess.Popen[str]] = []
+
+    def fatal(post: Post) -> Reply:
+        if len(sink.posts) == 1:
+            processes[0].kill()
+            processes[0].wait()
+        return work(post)
+
+    monkeypatch.setattr(sink, "work", fatal)
+    processes.append(start(path, tmp_path / "state"))
+    processes[0].communicate(timeout=DEADLINE_S)
+    assert finish(start(path, tmp_path / "state"))[0] == 1
+    assert len(sink.events) == EVENTS - EVENTS // WRONG_EVERY
+    check_rejected(path)
+    assert not list(tmp_path.glob("*.rejected.jsonl.*"))

@@ -22,7 +22,7 @@ def test_what_was_saved_is_there_again(tmp_path: Path) -> None:
     progress.close()
     again = Progress(path)
     assert (again.position, again.totals, again.rejected_bytes) == (Position(100, 4), TOTALS, 55)
-    assert again.finished_at is None
+    assert (again.finished_at, again.begun, progress.begun) == (None, True, False)
     again.close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -49,7 +49,7 @@ def test_a_finished_import_keeps_its_result_only(tmp_path: Path) -> None:
     assert (tmp_path / "a.db").stat().st_size < 20_000
     again = Progress(tmp_path / "a.db")
     assert (again.finished_at is not None, again.totals) == (True, TOTALS)
-    again.restart()
+    again.begin()
     assert (again.finished_at, again.totals, again.position) == (None, Totals(), Position())
     again.close()
 
