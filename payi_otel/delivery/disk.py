@@ -28,8 +28,10 @@ _LANES: dict[Lane, str] = {"events": "kind = 'event'", "scores": "kind <> 'event
 _COLUMNS = "key, kind, id, payload, since_s"
 # As `Entry.size` reckons it.
 _SIZE = "length(payload) + length(id) + 200"
-# Pages given back to the file system when the file is empty again: a long outage must not fill the disk for ever.
-_VACUUM_ABOVE_PAGES = 2_000
+# Pages given back to the file system each time the file is empty: a long outage must not fill the disk for ever, and
+# nobody should wait while it is cleared away.
+_VACUUM_PAGES = 250
+_CHECKPOINT_ABOVE_BYTES = 4 * 1024 * 1024
 # SQLite before 3.32 takes 999.
 _MOST_PARAMETERS = 900
 
@@ -38,12 +40,13 @@ class DiskFile:
     """One open outbox file. All methods are safe in any thread; they raise `sqlite3.Error` or `OSError`.
 
     WAL mode with `synchronous=NORMAL`: what was appended survives the death of the process at once, and the
-    death of the machine once SQLite has written it through, within some hundred entries.
+    death of the machine after the next checkpoint.
     """
 
     def __init__(self, claimed: ClaimedFile) -> None:
         self.claimed = claimed
         self._lock = threading.RLock()
+        self._checkpointing = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._count: dict[Lane, int] = {"events": 0, "scores": 0}
         self._bytes = 0
@@ -131,6 +134,16 @@ class DiskFile:
         """Entries and bytes."""
         return sum(self._count.values()), self._bytes
 
+    def checkpoint(self) -> None:
+        """Carry over into the file itself what its log holds, if that is much; others may write meanwhile."""
+        try:
+            if os.stat(f"{self.claimed.path}-wal").st_size < _CHECKPOINT_ABOVE_BYTES:
+                return
+        except FileNotFoundError:
+            return
+        with self._checkpointing, closing(sqlite3.connect(self.claimed.path, timeout=0)) as database:
+            database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
@@ -140,12 +153,14 @@ class DiskFile:
 
     def before_fork(self) -> None:
         """SQLite forbids to carry a connection over a fork: there is none while the process is copied."""
+        self._checkpointing.acquire()
         self._lock.acquire()
         self.close()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
         self._lock.release()
+        self._checkpointing.release()
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -160,9 +175,8 @@ class DiskFile:
     def _give_back(self) -> None:
         with self._lock:
             database = self._open()
-            free_pages = database.execute("PRAGMA freelist_count").fetchone()[0]
-            if free_pages > _VACUUM_ABOVE_PAGES:
-                database.execute(f"PRAGMA incremental_vacuum({free_pages})").fetchall()
+            if database.execute("PRAGMA freelist_count").fetchone()[0] > _VACUUM_PAGES:
+                database.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -172,10 +186,14 @@ def open_file(path: Path) -> sqlite3.Connection:
     # Used by several threads, one at a time: `DiskFile` holds its lock meanwhile.
     connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
     try:
+        # A file without entries has nothing to lose: making it need not wait for the disk.
+        connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_SCHEMA)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        # `checkpoint` does that, on a thread that nobody waits for: it does wait for the disk.
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
     except BaseException:
         connection.close()
         raise

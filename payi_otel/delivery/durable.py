@@ -62,7 +62,7 @@ class DurableOutbox:
         return max(0, self._max_bytes - (file.size()[1] if file is not None else 0))
 
     def append(self, items: Sequence[Stored], *, spill: bool = True) -> Sequence[int]:
-        file = self._own()
+        file = self._own() if items else None
         if file is None:
             return self._kept_in_memory(items, spill)
         room = self._max_bytes - file.size()[1]
@@ -123,6 +123,10 @@ class DurableOutbox:
         count, size = self._spill.size()
         on_disk = file.size() if file is not None else (0, 0)
         return count + on_disk[0], size + on_disk[1]
+
+    def checkpoint(self) -> None:
+        if self._file is not None:
+            self._file.checkpoint()
 
     def before_fork(self) -> None:
         self._spill.before_fork()

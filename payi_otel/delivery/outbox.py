@@ -118,6 +118,10 @@ class Outbox(Protocol):
         """Give up on what has waited longer than this, up to some hundred at a time."""
         ...
 
+    def checkpoint(self) -> None:
+        """Do now what storing left for later."""
+        ...
+
     def before_fork(self) -> None:
         """Let nothing be under way while the process is copied."""
         ...
@@ -215,6 +219,9 @@ class MemoryOutbox:
             ]
         self.ack([item.key for item in items])
         return items
+
+    def checkpoint(self) -> None:
+        return
 
     def before_fork(self) -> None:
         self._lock.acquire()

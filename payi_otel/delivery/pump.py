@@ -122,6 +122,7 @@ class Pump:
         if drops != self._reported_drops:
             lost, self._reported_drops = drops - self._reported_drops, drops
             self._warnings.warn("events dropped", self._ledger.last_drop or "", lost)
+        self._outbox.checkpoint()
         hopeless = self._transport.api_key is None or self._refused_key
         self._flushes.settle(time.monotonic(), hopeless=hopeless)
 
