@@ -37,8 +37,8 @@ class Outbox(Sink, Protocol):
 class Gateway:
     """Both servers. They listen once made, so that a port that is taken is told before anything starts.
 
-    Raises `OSError` and `ssl.SSLError` when an address, certificate or key cannot be used, `SlowProtobuf` where
-    protobuf is not compiled.
+    Raises `OSError` or ValueError when an address, certificate or key cannot be used, `SlowProtobuf` where protobuf
+    is not compiled.
 
     >>> gateway = Gateway(GatewayConfig(), outbox)  # doctest: +SKIP
     >>> gateway.start()  # doctest: +SKIP
@@ -64,10 +64,10 @@ class Gateway:
             self._obstacle,
         )
         certificate, key = config.tls_certificate, config.tls_key
+        tls = Tls(certificate.read_bytes(), key.read_bytes()) if certificate and key else None
         self._web = WebServer(app, config.host, config.http_port, certificate, key, config.drain_timeout_s)
         self._rpc: OtlpGrpc | None = None
         if config.grpc_port is not None:
-            tls = Tls(certificate.read_bytes(), key.read_bytes()) if certificate and key else None
             self._rpc = OtlpGrpc(
                 receiver,
                 self._door,

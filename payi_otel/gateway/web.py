@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ class WebServer:
         certificate, key: PEM files; plain text without.
         drain_timeout_s: seconds that requests under way may take after `stop`.
 
-    Raises `OSError` when the address is taken, `ssl.SSLError` when certificate and key cannot be used.
+    Raises `OSError` when the address is taken, ValueError when certificate and key cannot be used.
 
     >>> server = WebServer(app, "127.0.0.1", 4318, None, None, 10.0)  # doctest: +SKIP
     >>> server.start()  # doctest: +SKIP
@@ -49,7 +50,13 @@ class WebServer:
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, round(drain_timeout_s)),
         )
-        config.load()
+        try:
+            config.load()
+        except ssl.SSLError as error:
+            raise ValueError(
+                f"tls_certificate={str(certificate)!r}, tls_key={str(key)!r}: {error.reason or error}; give a "
+                "certificate chain and the key that belongs to it, in PEM"
+            ) from None
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._server = _Server(config)
