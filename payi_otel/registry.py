@@ -27,7 +27,7 @@ class Registry:
 
     `calls` finds the open call of an HTTP response without leaving a mark on it; `open_calls` are the calls
     that an interpreter exit must still finish, by id; `sessions` is what a websocket connection told about itself;
-    `tracers` are the ones we prepared, by provider.
+    `tracers` are the ones we prepared, by provider; `watched_imports` are modules to be patched once loaded.
     """
 
     def __init__(self) -> None:
@@ -42,6 +42,7 @@ class Registry:
         self.foreign: ForeignSpans | None = None
         self.tracers: WeakKeyDictionary[object, Tracer] = WeakKeyDictionary()
         self.instrumented: set[Sdk] = set()
+        self.watched_imports: set[str] = set()
         self.process_life: ProcessLife | None = None
         self.calls: WeakKeyDictionary[object, Call] = WeakKeyDictionary()
         self.sessions: WeakKeyDictionary[object, dict[str, Any]] = WeakKeyDictionary()

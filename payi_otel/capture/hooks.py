@@ -5,7 +5,9 @@ anthropic 0.39, and the websocket connections of openai.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 import wrapt
@@ -16,6 +18,7 @@ from payi_otel.capture.streams import wrap_stream
 from payi_otel.capture.websockets import CONNECTIONS, wrap_recv, wrap_recv_async
 from payi_otel.faults import faults
 from payi_otel.providers.model import Sdk
+from payi_otel.registry import registry
 
 Wrapper = Callable[[Any, Any, Any, Any], Any]
 
@@ -25,7 +28,13 @@ def install(sdk: Sdk) -> None:
 
     Raises ImportError or AttributeError when the SDK is absent or older than the supported ones.
     """
-    for module, attribute, wrapper in _patches(sdk):
+    _apply(_patches(sdk))
+    if sdk == "openai":
+        _watch_imports()
+
+
+def _apply(patches: Sequence[tuple[str, str, Wrapper]]) -> None:
+    for module, attribute, wrapper in patches:
         owner, name = _target(module, attribute)
         if not _holds(owner.__dict__[name], wrapper):
             wrapt.wrap_function_wrapper(module, attribute, wrapper)
@@ -66,16 +75,33 @@ def _patches(sdk: Sdk) -> list[tuple[str, str, Wrapper]]:
         (streaming, "AsyncStream.__stream__", wrap_stream),
     ]
     if sdk == "openai":
-        for module, name in CONNECTIONS:
-            # Each websocket API arrived with its own release: patch those this version has.
-            try:
-                owner = importlib.import_module(module)
-            except ImportError:
-                continue
-            if hasattr(owner, name):
-                patches.append((module, f"{name}.recv_bytes", wrap_recv))
-                patches.append((module, f"Async{name}.recv_bytes", wrap_recv_async))
+        for module, _ in CONNECTIONS:
+            patches += _connection_patches(module)
     return patches
+
+
+def _connection_patches(module: str) -> list[tuple[str, str, Wrapper]]:
+    """The websocket connections of a module that is loaded; each came with a release of its own."""
+    loaded = sys.modules.get(module)
+    patches: list[tuple[str, str, Wrapper]] = []
+    for name in (name for known, name in CONNECTIONS if known == module and hasattr(loaded, name)):
+        patches.append((module, f"{name}.recv_bytes", wrap_recv))
+        patches.append((module, f"Async{name}.recv_bytes", wrap_recv_async))
+    return patches
+
+
+def _watch_imports() -> None:
+    """Patch the websocket connections when the application loads them: to load them here would take a second."""
+    for module, _ in CONNECTIONS:
+        if module not in sys.modules and module not in registry.watched_imports:
+            registry.watched_imports.add(module)
+            wrapt.register_post_import_hook(_connections_loaded, module)
+
+
+def _connections_loaded(module: ModuleType) -> None:
+    if "openai" in registry.instrumented:
+        with faults.guard("instrument.websockets"):
+            _apply(_connection_patches(module.__name__))
 
 
 def _request(sdk: Sdk) -> Wrapper:
