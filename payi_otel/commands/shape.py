@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Run = Callable[[argparse.Namespace], int]
 """Runs a command with its parsed arguments and returns the exit code."""
 
-SERVER_MODULES = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "psycopg", "genai_prices")
+SERVER_MODULES = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "psycopg", "genai_prices", "simpleeval")
 
 
 class CommandError(Exception):

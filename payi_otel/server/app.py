@@ -9,7 +9,21 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader
 
-from payi_otel.server.api import definitions, experiences, ingest, instances, kpis, local, requests, scores
+from payi_otel.server.api import (
+    categories,
+    copilot,
+    definitions,
+    experiences,
+    ingest,
+    instances,
+    kpis,
+    limits,
+    local,
+    reports,
+    requests,
+    scores,
+    values,
+)
 from payi_otel.server.api.context import now
 from payi_otel.server.api.models import ApiErrorOut
 from payi_otel.server.auth import KEY_HEADER, Gate
@@ -19,7 +33,21 @@ from payi_otel.server.store.engine import Store
 from payi_otel.server.store.keys import allow_key, any_key, new_key
 from payi_otel.version import VERSION
 
-_AREAS = (ingest, definitions, kpis, scores, instances, requests, experiences, local)
+_AREAS = (
+    ingest,
+    copilot,
+    limits,
+    categories,
+    definitions,
+    kpis,
+    scores,
+    instances,
+    requests,
+    experiences,
+    reports,
+    values,
+    local,
+)
 
 
 def create_app(config: ServerConfig) -> FastAPI:

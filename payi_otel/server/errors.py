@@ -37,7 +37,7 @@ def error_body(error: ApiError) -> dict[str, Any]:
 
 def error_response(error: ApiError, *, path: str = "", method: str = "") -> JSONResponse:
     """The answer for an error. A permanent one tells clients not to try again."""
-    permanent = error.status_code < 500 and error.status_code not in _RETRYABLE
+    permanent = error.status_code == 501 or (error.status_code < 500 and error.status_code not in _RETRYABLE)
     headers = {"x-should-retry": "false"} if permanent else {}
     if error.status_code in {400, 404} and _sets_a_score(method, path):
         return JSONResponse(_problem(error), error.status_code, headers)
@@ -81,10 +81,22 @@ def add_error_handlers(app: FastAPI) -> None:
 
     def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return error_response(validation_error(error.errors()), path=request.url.path, method=request.method)
+        path, method = request.url.path, request.method
+        found = validation_error(error.errors())
+        if path.startswith("/api/v1/limits") and found.code == "invalid_json":
+            found = ApiError(400, _limit_code(method, error.errors()[0]["loc"]), found.message)
+        return error_response(found, path=path, method=method)
 
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, invalid)
+
+
+def _limit_code(method: str, place: Sequence[Any]) -> str:
+    if "max" in place:
+        return "invalid_max_limit"
+    if "body" not in place:
+        return "invalid_json"
+    return "update_limit_validation_failed" if method == "PUT" else "create_limit_validation_failed"
 
 
 def _problem(error: ApiError) -> dict[str, Any]:

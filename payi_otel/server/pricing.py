@@ -11,10 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from genai_prices import Usage, calc_price
+from genai_prices import Usage, calc_price, data
 from genai_prices.types import ModelInfo, PriceCalculation, TieredPrices
 
-from payi_otel.server.pricing_units import PER, UnitPrices, is_only_output, unit_prices
+from payi_otel.server.pricing_units import PER, UNITS, UnitPrices, is_only_output, unit_prices
 from payi_otel.server.store.types import LARGEST, PICO
 
 _PROVIDERS: Mapping[str, str] = {
@@ -28,6 +28,7 @@ _PROVIDERS: Mapping[str, str] = {
     "system.databricks.aws": "databricks",
     "system.databricks.google": "databricks",
 }
+MANAGED_CATEGORIES = tuple(sorted(_PROVIDERS))
 _MAKERS = ("openai", "anthropic")
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
 _BATCH = "batch"
@@ -106,6 +107,31 @@ def price(consumption: Consumption) -> Cost:
         unknown_units=unknown,
         warnings=(*warnings, *prices.warnings),
     )
+
+
+def listed_prices(
+    category: str, resource: str, at: datetime
+) -> tuple[str, dict[str, tuple[Decimal | None, Decimal | None]]] | None:
+    """The resource id of a managed resource, and by unit the input and output price of a single one.
+
+    None where the price list does not know the resource at that time.
+    """
+    consumption = Consumption(category, resource, {}, at)
+    found = _find(consumption)
+    if found is None:
+        return None
+    prices = _PriceList(found, consumption)
+    listed = {name: (prices.single(name, "input"), prices.single(name, "output")) for name in UNITS}
+    return f"{found.provider.id}/{found.model.id}", {
+        name: pair for name, pair in listed.items() if pair != (None, None)
+    }
+
+
+def managed_resources(category: str) -> list[str]:
+    """The resources of a managed category, by name."""
+    provider = _PROVIDERS.get(category)
+    models = next((one.models for one in data.providers if one.id == provider), ())
+    return sorted(model.id for model in models)
 
 
 def _find(consumption: Consumption) -> PriceCalculation | None:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator
 
+from payi_otel.server.errors import ApiError
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.pages import DEFAULT_LIMIT, LARGEST_LIMIT, PageRequest
 
@@ -54,3 +55,14 @@ def new_request_id() -> str:
 def now() -> datetime:
     """The present, in UTC."""
     return datetime.now(timezone.utc)
+
+
+def as_utc(value: datetime) -> datetime:
+    """An instant that somebody sent, in UTC, which it is in where it names no zone. Raises `ApiError`."""
+    try:
+        if value.tzinfo is None:
+            return value.replace(tzinfo=timezone.utc)
+        return value.astimezone(timezone.utc)
+    except OverflowError:
+        message = f"{value.isoformat()}: is out of range; give a time within years 1 to 9999"
+        raise ApiError(400, "invalid_json", message) from None

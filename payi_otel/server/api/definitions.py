@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from payi_otel.server.api.context import ApplicationId, Paging, Segment, StoreOf, new_request_id, now
-from payi_otel.server.api.models import Definition, DefinitionBody, DefinitionChange, PageOut
+from payi_otel.server.api.models import Definition, DefinitionBody, DefinitionChange, LimitConfig, PageOut
 from payi_otel.server.store import use_cases
+from payi_otel.server.store.engine import Store
 from payi_otel.server.store.use_cases import UseCase
 
 router = APIRouter(prefix="/api/v1/use_cases/definitions", tags=["use case definitions"])
@@ -77,6 +80,29 @@ def increment_version(use_case_name: Segment, application_id: ApplicationId, sto
         found = use_cases.get(connection, application_id, use_case_name)
         use_cases.increment_version(connection, found)
         return definition(use_cases.get(connection, application_id, use_case_name))
+
+
+@router.post("/{use_case_name}/limit_config")
+def set_limit_config(
+    use_case_name: Segment, body: LimitConfig, application_id: ApplicationId, store: StoreOf
+) -> Definition:
+    """Give every new instance from now on a limit of its own; it replaces an earlier configuration."""
+    return _with_limit_config(use_case_name, body.model_dump(), application_id, store)
+
+
+@router.delete("/{use_case_name}/limit_config")
+def delete_limit_config(use_case_name: Segment, application_id: ApplicationId, store: StoreOf) -> Definition:
+    """Give new instances no limits any more; without a configuration nothing changes."""
+    return _with_limit_config(use_case_name, None, application_id, store)
+
+
+def _with_limit_config(
+    name: str, config: dict[str, Any] | None, application_id: int, store: Store
+) -> Definition:
+    with store.write() as connection:
+        found = use_cases.get(connection, application_id, name)
+        use_cases.change(connection, found, defined=True, limit_config=config)
+        return definition(use_cases.get(connection, application_id, name))
 
 
 def definition(use_case: UseCase, request_id: str | None = None) -> Definition:

@@ -123,6 +123,15 @@ def attribution(headers: Mapping[str, str]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def price_as(headers: Mapping[str, str]) -> dict[str, str]:
+    """The columns for what a request is to be priced as."""
+    named = {
+        "price_as_category": headers.get("xProxy-PriceAs-Category", "").strip(),
+        "price_as_resource": headers.get("xProxy-PriceAs-Resource", "").strip(),
+    }
+    return {name: value for name, value in named.items() if value}
+
+
 def logging_disabled(headers: Mapping[str, str]) -> bool:
     """Whether the sender asks that bodies are not stored."""
     return headers.get("xProxy-Logging-Disable", "").strip().lower() == "true"

@@ -16,6 +16,7 @@ from payi_otel.server.api.models import (
     DefinitionChange,
     ExperienceOut,
     InstanceOut,
+    LimitConfig,
     PageOut,
     PropertiesBody,
 )
@@ -59,6 +60,24 @@ def update_type(
     """Change an experience type."""
     _check(experience_name, application_id, store)
     return definitions.update_definition(experience_name, body, application_id, store)
+
+
+@router.post("/types/{experience_name}/limit_config")
+def set_limit_config(
+    experience_name: Segment, body: LimitConfig, application_id: ApplicationId, store: StoreOf
+) -> Definition:
+    """Give every new experience from now on a limit of its own."""
+    _check(experience_name, application_id, store)
+    return definitions.set_limit_config(experience_name, body, application_id, store)
+
+
+@router.delete("/types/{experience_name}/limit_config")
+def delete_limit_config(
+    experience_name: Segment, application_id: ApplicationId, store: StoreOf
+) -> Definition:
+    """Give new experiences no limits any more."""
+    _check(experience_name, application_id, store)
+    return definitions.delete_limit_config(experience_name, application_id, store)
 
 
 @router.delete("/types/{experience_name}")

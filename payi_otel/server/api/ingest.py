@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,11 +17,13 @@ from payi_otel.server.api.events import (
     IngestRequest,
     attribution,
     logging_disabled,
+    price_as,
     to_event,
 )
 from payi_otel.server.api.models import ApiErrorOut, BulkOut, Identity, IngestOut, ItemError
 from payi_otel.server.api.results import ingest_answer
 from payi_otel.server.errors import ApiError, error_body, validation_error
+from payi_otel.server.store import limits
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.ingest import Event, store_events
 
@@ -43,6 +46,10 @@ def ingest(
     headers = request.headers
     sent = body.model_dump(exclude_unset=True) | attribution(headers)
     event = to_event(_checked(sent), now(), event_id=id, log=not logging_disabled(headers))
+    event = replace(event, columns={**event.columns, **price_as(headers)})
+    refusal = _blocked(store, application_id, [event])
+    if refusal:
+        raise refusal[0]
     (outcome,) = store.transact(
         lambda connection: store_events(connection, application_id, [event], now(), upsert=False)
     )
@@ -71,7 +78,11 @@ def _take(
         message = f"{len(items)} events: send at most {MOST_EVENTS} at once"
         raise ApiError(413, "request_too_large", message)
     arrived = now()
-    events, errors = _sorted_out(items, arrived, log=not logging_disabled(request.headers))
+    checked, errors = _sorted_out(items, arrived, log=not logging_disabled(request.headers))
+    blocked = _blocked(store, application_id, [event for _, event in checked])
+    for place, error in blocked.items():
+        errors.append(_item_error(checked[place][0], error))
+    events = [event for place, (_, event) in enumerate(checked) if place not in blocked]
     store.transact(
         lambda connection: store_events(connection, application_id, events, arrived, upsert=upsert)
     )
@@ -82,22 +93,45 @@ def _take(
         error_count=len(errors),
         item_error_count=len(errors),
         total_count=len(items),
-        errors=errors or None,
+        errors=sorted(errors, key=lambda error: error.item_index) or None,
     )
     refused = bool(errors) and not events
     headers = {"x-should-retry": "false"} if refused else None
     return JSONResponse(answer.model_dump(mode="json"), 400 if refused else 200, headers)
 
 
-def _sorted_out(items: Sequence[Any], arrived: datetime, *, log: bool) -> tuple[list[Event], list[ItemError]]:
-    events: list[Event] = []
+def _sorted_out(
+    items: Sequence[Any], arrived: datetime, *, log: bool
+) -> tuple[list[tuple[int, Event]], list[ItemError]]:
+    """The good events with their places, and the errors of the others."""
+    events: list[tuple[int, Event]] = []
     errors: list[ItemError] = []
     for index, item in enumerate(items):
         try:
-            events.append(to_event(_checked(item), arrived, log=log))
+            events.append((index, to_event(_checked(item), arrived, log=log)))
         except ApiError as error:
-            errors.append(ItemError(item_index=index, xproxy_result=ApiErrorOut(**error_body(error))))
+            errors.append(_item_error(index, error))
     return events, errors
+
+
+def _item_error(index: int, error: ApiError) -> ItemError:
+    return ItemError(item_index=index, xproxy_result=ApiErrorOut(**error_body(error)))
+
+
+def _blocked(store: Store, application_id: int, events: Sequence[Event]) -> dict[int, ApiError]:
+    """The events that name limits which block, by place: what is already spent cannot be refused."""
+    named = {one for event in events for one in event.columns.get("limit_ids", ())}
+    if not named:
+        return {}
+    with store.read() as connection:
+        types = limits.types_of(connection, application_id, named)
+    refused: dict[int, ApiError] = {}
+    for place, event in enumerate(events):
+        blocking = [one for one in event.columns.get("limit_ids", ()) if types.get(one) == "block"]
+        if blocking:
+            message = f"limit_ids: {blocking[0]!r} blocks, which only the proxy can; name limits that allow"
+            refused[place] = ApiError(400, "blocking_limit_not_allowed", message)
+    return refused
 
 
 def _checked(item: Any) -> BulkIngestRequest:

@@ -111,6 +111,7 @@ def _shown(instance: Instance) -> InstanceOut:
     return InstanceOut(
         use_case_id=instance.use_case_id,
         use_case_name=instance.use_case_name,
+        limit_id=instance.limit_id,
         type_version=instance.type_version,
         request_id=new_request_id(),
     )

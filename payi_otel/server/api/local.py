@@ -118,7 +118,7 @@ def summary(application_id: ApplicationId, store: StoreOf) -> Summary:
 
 def _event(row: Row[Any]) -> EventOut:
     values: dict[str, Any] = {name: getattr(row, name) for name in (*requests.c.keys(), *BODY_COLUMNS)}
-    result = xproxy_result(read_request(values))
+    result = xproxy_result(read_request(values), {})
     content = {name: values[name] for name in BODY_COLUMNS if values[name] is not None}
     return EventOut.model_validate({**values, "cost": result.cost, "content": content or None})
 

@@ -186,10 +186,18 @@ class UnitCountOut(BaseModel):
     output: int
 
 
+class LimitState(BaseModel):
+    """What a limit said to a request."""
+
+    state: Literal["ok", "exceeded", "overrun", "blocked", "blocked_external", "failed"]
+
+
 class XproxyResult(BaseModel):
     """What became of a request: its cost and whom it was attributed to."""
 
     request_id: str
+    limits: dict[str, LimitState] | None = None
+    blocked_limit_ids: list[str] | None = None
     request_tags: list[str] | None = None
     use_case_name: str | None = None
     use_case_id: str | None = None

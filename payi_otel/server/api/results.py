@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from payi_otel.server.api.models import Base, CostOut, IngestOut, UnitCountOut, XproxyResult
+from payi_otel.server.api.models import Base, CostOut, IngestOut, LimitState, UnitCountOut, XproxyResult
 from payi_otel.server.store.ingest import Outcome
+from payi_otel.server.store.limit_counts import States
 from payi_otel.server.store.requests import StoredRequest
 
 
 def xproxy_result(
-    request: StoredRequest, *, duplicate: bool = False, experience: bool = False
+    request: StoredRequest, limits: States, *, duplicate: bool = False, experience: bool = False
 ) -> XproxyResult:
-    """The result of a request; `experience` adds its use case id under the older name."""
+    """The result of a request; `experience` adds its use case id under the older name.
+
+    `limits` is what the limits said to it.
+    """
     values = request.values
     unknown = {name: UnitCountOut(**count) for name, count in values["unknown_units"].items()}
     return XproxyResult(
         request_id=request.request_id,
+        limits={name: LimitState.model_validate({"state": state}) for name, state in limits.items()} or None,
+        blocked_limit_ids=[name for name, state in limits.items() if state == "blocked"] or None,
         request_tags=values["request_tags"] or None,
         use_case_name=values["use_case_name"],
         use_case_id=values["use_case_id"],
@@ -41,5 +47,7 @@ def ingest_answer(outcome: Outcome, *, experience: bool = False) -> IngestOut:
         request_id=request.request_id,
         event_timestamp=request.event_timestamp,
         ingest_timestamp=request.ingest_timestamp,
-        xproxy_result=xproxy_result(request, duplicate=outcome.duplicate, experience=experience),
+        xproxy_result=xproxy_result(
+            request, outcome.limits, duplicate=outcome.duplicate, experience=experience
+        ),
     )

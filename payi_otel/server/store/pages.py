@@ -53,6 +53,15 @@ def fetch_page(
     return Page([read(row) for row in shown], cursor)
 
 
+def list_page(items: Sequence[T], wanted: PageRequest) -> Page[T]:
+    """One page of items that are in ascending order and all at hand."""
+    ordered = items if wanted.ascending else items[::-1]
+    start = max(0, _decode(wanted.cursor)) if wanted.cursor else 0
+    shown = ordered[start : start + wanted.limit]
+    end = start + len(shown)
+    return Page(shown, _encode(end) if end < len(ordered) else None)
+
+
 def _encode(row_id: int) -> str:
     return base64.urlsafe_b64encode(str(row_id).encode()).decode()
 

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, tuple_
 
 from payi_otel.server.errors import ApiError
 from payi_otel.server.pricing_custom import CustomPrices, UnitPrice
-from payi_otel.server.store.pages import Page, PageRequest, fetch_page
 from payi_otel.server.store.schema_catalog import resource_versions
 
 Key = tuple[str, str]
@@ -108,17 +107,6 @@ def versions_of(connection: Connection, category: str, resource: str | None = No
     if resource is not None:
         statement = statement.where(resource_versions.c.resource == resource)
     return _versions(connection, statement)
-
-
-def page(connection: Connection, category: str, resource: str | None, wanted: PageRequest) -> Page[Version]:
-    """The versions of a resource, or of all resources of a category."""
-    ends = {version.id: version for version in versions_of(connection, category, resource)}
-    statement = select(resource_versions).where(resource_versions.c.category == category)
-    if resource is not None:
-        statement = statement.where(resource_versions.c.resource == resource)
-    return fetch_page(
-        connection, statement, resource_versions.c.id, wanted, lambda row: ends.get(row.id, _read(row, None))
-    )
 
 
 def categories(connection: Connection) -> list[str]:

@@ -70,26 +70,30 @@ def is_failure(values: Mapping[str, Any]) -> bool:
     return failed or values["properties"].get("system.failure") is not None
 
 
-def _add(sums: _Sums, delta: Delta) -> None:
-    values, sign = delta.values, delta.sign
+def numbers_of(values: Mapping[str, Any]) -> dict[str, int]:
+    """What one request adds to the `SUMS` of its roll-up."""
     input_cost, output_cost = split_money(values["input_cost"]), split_money(values["output_cost"])
     latency = values["end_to_end_latency_ms"]
-    numbers = {
+    return {
         "calls": 1,
-        "failures": is_failure(values),
-        "estimated": values["properties"].get("system.usage_source") == "estimated",
-        "unpriced": bool(values["unknown_units"]),
+        "failures": int(is_failure(values)),
+        "estimated": int(values["properties"].get("system.usage_source") == "estimated"),
+        "unpriced": int(bool(values["unknown_units"])),
         "input_tokens": values["input_tokens"],
         "output_tokens": values["output_tokens"],
         "latency_ms": latency or 0,
-        "latency_calls": latency is not None,
+        "latency_calls": int(latency is not None),
         "input_whole": input_cost[0],
         "input_rest": input_cost[1],
         "output_whole": output_cost[0],
         "output_rest": output_cost[1],
     }
-    for name, number in numbers.items():
-        sums.row[name] += sign * int(number)
+
+
+def _add(sums: _Sums, delta: Delta) -> None:
+    values, sign = delta.values, delta.sign
+    for name, number in numbers_of(values).items():
+        sums.row[name] += sign * number
     for unit, count in values["units"].items():
         total = sums.units.setdefault(unit, [0, 0])
         total[0] += sign * count["input"]

@@ -162,6 +162,8 @@ requests = Table(
     # The identity of an event: sent twice, it is stored once.
     UniqueConstraint("application_id", "provider_response_id"),
     Index(None, "application_id", "use_case_name", "event_timestamp"),
+    # The requests of an instance.
+    Index(None, "application_id", "use_case_name", "use_case_id"),
     # What retention and re-pricing walk along.
     Index(None, "application_id", "event_timestamp"),
 )

@@ -170,6 +170,12 @@ def upgrade() -> None:
         ["application_id", "use_case_name", "event_timestamp"],
         unique=False,
     )
+    op.create_index(
+        op.f("ix_requests_application_id_use_case_name_use_case_id"),
+        "requests",
+        ["application_id", "use_case_name", "use_case_id"],
+        unique=False,
+    )
     op.create_table(
         "rollups",
         sa.Column("key", sa.String(length=40), nullable=False),
