@@ -20,44 +20,159 @@ class SettingsError(ValueError):
     """A setting is wrong. The message names the setting, its value and the fix."""
 
 
+def _said(help: str, env: str | None = None) -> dict[str, str]:
+    """What a setting does, for docs/settings.md, and its environment variable, if it has one."""
+    return {"help": help} if env is None else {"help": help, "env": env}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set. `from_arguments` fills it; each field names its environment variable."""
+    """Everything that can be set. `from_arguments` fills it; each field names its environment variable.
 
-    api_key: str | None = field(default=None, repr=False, metadata={"env": "PAYI_API_KEY"})
-    base_url: str = field(default=DEFAULT_BASE_URL, metadata={"env": "PAYI_BASE_URL"})
-    timeout_s: float = field(default=10.0, metadata={"env": "PAYI_TIMEOUT"})
-    exit_timeout_s: float = field(default=5.0, metadata={"env": "PAYI_EXIT_TIMEOUT"})
-    queue_max_bytes: int = field(default=64 * 1024 * 1024, metadata={"env": "PAYI_QUEUE_MAX_BYTES"})
-    durability: Durability = field(default="default", metadata={"env": "PAYI_DURABILITY"})
-    outbox_max_bytes: int = field(default=512 * 1024 * 1024, metadata={"env": "PAYI_OUTBOX_MAX_BYTES"})
-    outbox_max_age_s: float = field(default=7 * 86_400.0, metadata={"env": "PAYI_OUTBOX_MAX_AGE_S"})
-    handle_sigterm: bool = field(default=True, metadata={"env": "PAYI_HANDLE_SIGTERM"})
-    capture_content: bool = field(default=False, metadata={"env": "PAYI_LOG_PROMPT_AND_RESPONSE"})
-    instrument_inline_data: bool = field(default=False, metadata={"env": "PAYI_INSTRUMENT_INLINE_DATA"})
-    stream_usage: bool = field(default=True, metadata={"env": "PAYI_STREAM_USAGE"})
-    all_spans: bool = field(default=True, metadata={"env": "PAYI_ALL_SPANS"})
-    propagate_threads: bool = field(default=False, metadata={"env": "PAYI_PROPAGATE_THREADS"})
-    proxy: bool = field(default=False, metadata={"env": "PAYI_PROXY"})
-    global_instrumentation: bool = field(default=True, metadata={"env": "PAYI_GLOBAL_INSTRUMENTATION"})
-    state_dir: str | None = field(default=None, metadata={"env": "PAYI_OUTBOX_DIR"})
-    instruments: frozenset[str] | None = field(default=None, metadata={"env": "PAYI_INSTRUMENTS"})
-    use_case_name: str | None = field(default=None, metadata={"env": "PAYI_USE_CASE_NAME"})
-    use_case_id: str | None = field(default=None, metadata={"env": "PAYI_USE_CASE_ID"})
-    use_case_version: int | None = field(default=None, metadata={"env": "PAYI_USE_CASE_VERSION"})
-    use_case_step: str | None = field(default=None, metadata={"env": "PAYI_USE_CASE_STEP"})
-    user_id: str | None = field(default=None, metadata={"env": "PAYI_USER_ID"})
-    account_name: str | None = field(default=None, metadata={"env": "PAYI_ACCOUNT_NAME"})
-    limit_ids: tuple[str, ...] = field(default=(), metadata={"env": "PAYI_LIMIT_IDS"})
-    price_as_category: str | None = None
-    price_as_resource: str | None = None
-    resource_scope: str | None = None
-    request_properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    use_case_properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    host_mappings: Mapping[str, str] = field(default_factory=dict[str, str])
-    model_mappings: Mapping[str, tuple[ModelMapping, ...]] = field(
-        default_factory=dict[str, "tuple[ModelMapping, ...]"]
+    A variable `PAYI_X` may also be given as `OTEL_PAYI_X`, which `opentelemetry-instrument` takes as `--payi_x`.
+    """
+
+    api_key: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_said("Key of Pay-i. Without one, events wait in the outbox.", "PAYI_API_KEY"),
     )
+    base_url: str = field(
+        default=DEFAULT_BASE_URL,
+        metadata=_said("Address of Pay-i, or of a `payi-otel serve` of your own.", "PAYI_BASE_URL"),
+    )
+    timeout_s: float = field(
+        default=10.0, metadata=_said("Seconds that one request to Pay-i may take.", "PAYI_TIMEOUT")
+    )
+    exit_timeout_s: float = field(
+        default=5.0,
+        metadata=_said("Seconds that the end of the process may wait for delivery.", "PAYI_EXIT_TIMEOUT"),
+    )
+    queue_max_bytes: int = field(
+        default=64 * 1024 * 1024,
+        metadata=_said("Bytes of events that may wait in memory.", "PAYI_QUEUE_MAX_BYTES"),
+    )
+    durability: Durability = field(
+        default="default",
+        metadata=_said(
+            "`memory`: nothing on disk. `default`: on disk within 50 ms. `sync`: on disk before the call returns.",
+            "PAYI_DURABILITY",
+        ),
+    )
+    outbox_max_bytes: int = field(
+        default=512 * 1024 * 1024,
+        metadata=_said(
+            "Bytes that the outbox may take on disk; the oldest events go first.", "PAYI_OUTBOX_MAX_BYTES"
+        ),
+    )
+    outbox_max_age_s: float = field(
+        default=7 * 86_400.0,
+        metadata=_said("Seconds after which an undelivered event is given up.", "PAYI_OUTBOX_MAX_AGE_S"),
+    )
+    handle_sigterm: bool = field(
+        default=True,
+        metadata=_said(
+            "Keep or deliver what is queued when SIGTERM ends the process.", "PAYI_HANDLE_SIGTERM"
+        ),
+    )
+    capture_content: bool = field(
+        default=False, metadata=_said("Send prompts and answers to Pay-i.", "PAYI_LOG_PROMPT_AND_RESPONSE")
+    )
+    instrument_inline_data: bool = field(
+        default=False,
+        metadata=_said(
+            "With content: send images, audio and files in it as well.", "PAYI_INSTRUMENT_INLINE_DATA"
+        ),
+    )
+    stream_usage: bool = field(
+        default=True,
+        metadata=_said(
+            "Ask OpenAI for the usage of chat streams; your code does not see it.", "PAYI_STREAM_USAGE"
+        ),
+    )
+    all_spans: bool = field(
+        default=True,
+        metadata=_said(
+            "Put the use case on every span of the application that starts inside it.", "PAYI_ALL_SPANS"
+        ),
+    )
+    propagate_threads: bool = field(
+        default=False,
+        metadata=_said(
+            "Run new threads and tasks of thread pools in the scope they were started in.",
+            "PAYI_PROPAGATE_THREADS",
+        ),
+    )
+    proxy: bool = field(
+        default=False,
+        metadata=_said("Calls go through Pay-i's proxy, which bills them: no events.", "PAYI_PROXY"),
+    )
+    global_instrumentation: bool = field(
+        default=True,
+        metadata=_said(
+            "Give calls outside of any scope the use case of the process.", "PAYI_GLOBAL_INSTRUMENTATION"
+        ),
+    )
+    state_dir: str | None = field(
+        default=None,
+        metadata=_said(
+            "Folder of the outbox; one in the user's state folder where left out.", "PAYI_OUTBOX_DIR"
+        ),
+    )
+    instruments: frozenset[str] | None = field(
+        default=None,
+        metadata=_said(
+            "SDKs to instrument, such as `openai`; all installed ones where left out.", "PAYI_INSTRUMENTS"
+        ),
+    )
+    use_case_name: str | None = field(
+        default=None, metadata=_said("Use case of calls outside of any scope.", "PAYI_USE_CASE_NAME")
+    )
+    use_case_id: str | None = field(default=None, metadata=_said("Its instance.", "PAYI_USE_CASE_ID"))
+    use_case_version: int | None = field(
+        default=None, metadata=_said("Its version, from 1.", "PAYI_USE_CASE_VERSION")
+    )
+    use_case_step: str | None = field(default=None, metadata=_said("Its step.", "PAYI_USE_CASE_STEP"))
+    user_id: str | None = field(
+        default=None, metadata=_said("User of calls outside of any scope.", "PAYI_USER_ID")
+    )
+    account_name: str | None = field(
+        default=None, metadata=_said("Account of calls outside of any scope.", "PAYI_ACCOUNT_NAME")
+    )
+    limit_ids: tuple[str, ...] = field(
+        default=(), metadata=_said("Limits that calls count towards.", "PAYI_LIMIT_IDS")
+    )
+    price_as_category: str | None = field(default=None, metadata=_said("Category to price all calls as."))
+    price_as_resource: str | None = field(default=None, metadata=_said("Resource to price all calls as."))
+    resource_scope: str | None = field(
+        default=None,
+        metadata=_said("Where calls run, such as `datazone.eu`, if that has a price of its own."),
+    )
+    request_properties: Mapping[str, Any] = field(
+        default_factory=dict[str, Any], metadata=_said("Properties of every request.")
+    )
+    use_case_properties: Mapping[str, Any] = field(
+        default_factory=dict[str, Any], metadata=_said("Properties of the use case instance.")
+    )
+    host_mappings: Mapping[str, str] = field(
+        default_factory=dict[str, str],
+        metadata=_said("`{host: {'price_as_category': category}}`: how an endpoint of your own is priced."),
+    )
+    model_mappings: Mapping[str, tuple[ModelMapping, ...]] = field(
+        default_factory=dict[str, "tuple[ModelMapping, ...]"],
+        metadata=_said(
+            "`{sdk: [{'model': name, 'price_as_resource': resource}]}`: how a model's alias is priced."
+        ),
+    )
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """The environment variable of each setting that has one.
+
+        >>> Settings.variables()["api_key"]
+        'PAYI_API_KEY'
+        """
+        return {setting.name: setting.metadata["env"] for setting in fields(cls) if "env" in setting.metadata}
 
     @classmethod
     def from_arguments(
@@ -77,7 +192,7 @@ class Settings:
             values["capture_content"] = mode in {"SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT", "TRUE"}
         for setting in fields(cls):
             variable = setting.metadata.get("env")
-            text = environ.get(variable) if variable else None
+            text = environ.get(variable) or environ.get(f"OTEL_{variable}") if variable else None
             if text is not None and text.strip():
                 values[setting.name] = _parse(setting.name, cast(str, variable), text.strip())
         values.update({name: value for name, value in (arguments or {}).items() if value is not None})
