@@ -74,7 +74,7 @@ class Notes:
         """Seconds between two moments, less those in which the machine let this process do nothing."""
         moments = [since_s, *(beat for beat in self.beats if since_s < beat < until_s), until_s]
         pauses = (later - earlier for earlier, later in itertools.pairwise(moments))
-        return sum(min(pause, 2 * BEAT_S) for pause in pauses)
+        return sum(min(pause, BEAT_S) for pause in pauses)
 
 
 def _warmed_up() -> Caller:

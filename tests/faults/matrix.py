@@ -125,7 +125,8 @@ def _hits(scenario: Scenario, proxy: FaultProxy, application: Application) -> in
 
 
 def _wait_for(world: World, use_case_name: str, ids: list[str], what: str) -> None:
-    wait_until(lambda: world.stored(use_case_name).keys() >= set(ids), what)
+    # Each look is work for the server.
+    wait_until(lambda: world.stored(use_case_name).keys() >= set(ids), what, every_s=0.25)
 
 
 def _is_settled(scenario: Scenario, application: Application) -> bool:

@@ -27,13 +27,15 @@ PATIENCE_S = 120.0
 """How long anything may take on a slow machine before a test gives it up."""
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
+def wait_until(
+    condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S, *, every_s: float = 0.05
+) -> None:
     """Wait until `condition()` holds; TimeoutError naming `what` when it does not in time."""
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(f"after {timeout_s:.0f} s still not: {what}")
-        time.sleep(0.05)
+        time.sleep(every_s)
 
 
 def environment(**variables: str) -> dict[str, str]:
