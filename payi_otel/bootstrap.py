@@ -326,6 +326,8 @@ def _outbox(settings: Settings) -> Outbox:
         also_from=folders[1:],
         max_bytes=settings.outbox_max_bytes,
         spill_max_bytes=settings.queue_max_bytes,
+        # One of ours, named by destination; the user's own stays.
+        remove_folder=settings.state_dir is None,
     )
 
 

@@ -36,15 +36,23 @@ class DurableOutbox:
         also_from: further folders whose orphans are adopted.
         max_bytes: bound of the payloads on disk; at the bound the newest are refused.
         spill_max_bytes: bound of the payloads in memory while the disk fails.
+        remove_folder: remove the folder when nothing is in it any more.
     """
 
     def __init__(
-        self, folder: Path, *, also_from: Sequence[Path] = (), max_bytes: int, spill_max_bytes: int
+        self,
+        folder: Path,
+        *,
+        also_from: Sequence[Path] = (),
+        max_bytes: int,
+        spill_max_bytes: int,
+        remove_folder: bool = False,
     ) -> None:
         self.folder = OutboxFolder(folder)
         self.dead = DeadLetters(folder)
         self._adopted_from = (self.folder, *(OutboxFolder(path) for path in also_from))
         self._max_bytes = max_bytes
+        self._remove_folder = remove_folder
         self._spill = MemoryOutbox(spill_max_bytes)
         self._file: DiskFile | None = None
         self._no_file_until_s = 0.0
@@ -150,6 +158,8 @@ class DurableOutbox:
             self._file = None
             file.close()
             file.claimed.remove()
+            if self._remove_folder:
+                self.folder.remove_if_empty()
 
     # What dead processes left, and what is too old
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FILE = re.compile(r"outbox-(\d+)-[0-9a-f]{16}\.db")
+_ATTEMPTS = 10
 _SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
@@ -55,12 +56,26 @@ class OutboxFolder:
 
     def claim_new(self) -> ClaimedFile:
         """A file of this process's own; the file itself is not made yet."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        while True:
+        for attempt in range(_ATTEMPTS):
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self.path / f"outbox-{os.getpid()}-{secrets.token_hex(8)}.db"
-            fd = _lock(_lock_path(path))
+            try:
+                fd = _lock(_lock_path(path))
+            except FileNotFoundError:
+                # Another process has just removed the empty folder.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                continue
             if fd is not None:
                 return ClaimedFile(path, fd)
+        raise FileExistsError(f"no free file name in {self.path}")
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder unless somebody's file is in it."""
+        try:
+            self.path.rmdir()
+        except OSError:
+            return
 
     def orphans(self) -> Iterator[ClaimedFile]:
         """The files of processes that are gone, each claimed for this process."""
