@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
@@ -13,6 +13,8 @@ from payi_otel.spans.neutral import SpanData
 
 # How far apart in time two instrumentations report the end of one call.
 _SAME_CALL_NS = 2_000_000_000
+# Calls of one instrumentation that tell the same within that time.
+_MOST_ALONE = 1_000
 
 
 def richer(first: IngestEvent, second: IngestEvent) -> IngestEvent:
@@ -65,6 +67,10 @@ class _Sighting:
     end_ns: int
 
 
+_Teller = tuple[str, bool]
+"""The instrumentation that told of a call, and whether it told the provider's id."""
+
+
 class Sightings:
     """A bounded memory of the calls seen lately, safe to use from several threads.
 
@@ -77,7 +83,8 @@ class Sightings:
         self._limit = limit
         self._lock = threading.Lock()
         self._by_key: OrderedDict[Hashable, _Sighting] = OrderedDict()
-        self._alone: OrderedDict[Hashable, list[_Sighting]] = OrderedDict()
+        # By what they tell, then by who tells it: a partner is found without a look at all that tell the same.
+        self._alone: OrderedDict[Hashable, dict[_Teller, deque[_Sighting]]] = OrderedDict()
 
     def admit(self, event: IngestEvent, place: Place) -> IngestEvent | None:
         """The event to send, None where what was sent before says as much.
@@ -110,8 +117,14 @@ class Sightings:
             relative = self._by_key.get(key)
             if relative is not None and _may_be_one(relative, event, place):
                 return relative
-        alone = self._alone.get(_facts_key(event), ())
-        return next((one for one in alone if _may_be_one(one, event, place) and _is_near(one, place)), None)
+        named = _is_named(event)
+        for (scope_name, is_named), alone in self._alone.get(_facts_key(event), {}).items():
+            if scope_name == place.scope_name or (named and is_named):
+                continue
+            for one in alone:
+                if _may_be_one(one, event, place) and _is_near(one, place):
+                    return one
+        return None
 
     def _keep(self, sighting: _Sighting, event: IngestEvent, place: Place) -> None:
         keys: list[Hashable] = [("span", place.trace_id, place.span_id), _id_key(event)]
@@ -125,19 +138,31 @@ class Sightings:
 
     def _keep_alone(self, sighting: _Sighting) -> None:
         key = _facts_key(sighting.event)
-        recent = [one for one in self._alone.pop(key, ()) if sighting.end_ns - one.end_ns < _SAME_CALL_NS]
-        self._alone[key] = [*recent, sighting]
+        tellers = self._alone.pop(key, {})
+        alone = tellers.setdefault(_teller(sighting), deque(maxlen=_MOST_ALONE))
+        while alone and sighting.end_ns - alone[0].end_ns >= _SAME_CALL_NS:
+            alone.popleft()
+        alone.append(sighting)
+        self._alone[key] = tellers
         while len(self._alone) > self._limit:
             self._alone.popitem(last=False)
 
     def _drop_alone(self, sighting: _Sighting) -> None:
         """It has found its partner: the next event with these facts is another call."""
-        key = _facts_key(sighting.event)
-        alone = self._alone.get(key, [])
-        if sighting in alone:
-            alone.remove(sighting)
+        key, teller = _facts_key(sighting.event), _teller(sighting)
+        tellers = self._alone.get(key, {})
+        alone = tellers.get(teller)
+        if alone is None or sighting not in alone:
+            return
+        alone.remove(sighting)
         if not alone:
-            self._alone.pop(key, None)
+            del tellers[teller]
+        if not tellers:
+            del self._alone[key]
+
+
+def _teller(sighting: _Sighting) -> _Teller:
+    return sighting.scope_name, _is_named(sighting.event)
 
 
 def _slim(event: IngestEvent) -> IngestEvent:
