@@ -6,11 +6,22 @@ import argparse
 from collections.abc import Sequence
 from typing import cast
 
-from payi_otel.commands import demo, doctor, gateway, import_events, outbox, serve, settings
+from payi_otel.commands import (
+    demo,
+    doctor,
+    gateway,
+    import_events,
+    keys,
+    outbox,
+    reprice,
+    retention,
+    serve,
+    settings,
+)
 from payi_otel.commands.shape import CommandError, Run
 from payi_otel.version import VERSION
 
-_COMMANDS = (serve, gateway, demo, import_events, outbox, doctor, settings)
+_COMMANDS = (serve, keys, reprice, retention, gateway, demo, import_events, outbox, doctor, settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import TYPE_CHECKING
 
 from payi_otel.commands.shape import SERVER_MODULES, CommandError, require
+from payi_otel.commands.store import add_database
 
 if TYPE_CHECKING:
     from payi_otel.commands.shape import Subparsers
@@ -19,11 +19,23 @@ def add_to(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("serve", help="run the self-hosted server")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="port (%(default)s)")
+    add_database(parser)
     parser.add_argument(
-        "--database",
-        default=os.environ.get("PAYI_DATABASE_URL") or "payi.db",
-        metavar="FILE|URL",
-        help="SQLite file, made if missing, or postgresql://user@host/name (PAYI_DATABASE_URL, else payi.db)",
+        "--requests-per-second",
+        type=float,
+        default=1000.0,
+        metavar="N",
+        help="of one key at this process; more get HTTP 429, 0 is no limit (%(default)g)",
+    )
+    parser.add_argument(
+        "--provider-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="host the proxy may call besides the vendors' own, *.example.com for all below; may be repeated",
+    )
+    parser.add_argument(
+        "--private-providers", action="store_true", help="let the proxy call addresses of private networks"
     )
     parser.set_defaults(run=run)
 
@@ -34,7 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
     from payi_otel.server.main import serve
 
     try:
-        serve(host=arguments.host, port=arguments.port, database=arguments.database)
+        serve(
+            host=arguments.host,
+            port=arguments.port,
+            database=arguments.database,
+            requests_per_second=arguments.requests_per_second,
+            provider_hosts=arguments.provider_host,
+            private_providers=arguments.private_providers,
+        )
     except ValueError as error:
         raise CommandError(f"--{error}") from None
     return 0

@@ -85,7 +85,12 @@ def create_app(config: ServerConfig) -> FastAPI:
     app.add_api_route("/healthz", _health, methods=["GET"])
     app.state.store = store
     add_error_handlers(app)
-    app.add_middleware(Gate, store=store, max_body_bytes=config.max_body_bytes)
+    app.add_middleware(
+        Gate,
+        store=store,
+        max_body_bytes=config.max_body_bytes,
+        requests_per_second=config.requests_per_second,
+    )
     return app
 
 

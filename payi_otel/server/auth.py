@@ -1,14 +1,17 @@
-"""The gate before the API: a valid key in `xProxy-api-key`, and a body that is not too large."""
+"""The gate before the API: a valid key in `xProxy-api-key` that is not used too often, and a body not too large."""
 
 from __future__ import annotations
+
+import math
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from payi_otel.server.errors import ApiError, error_response, failure
+from payi_otel.server.rates import RateLimiter
 from payi_otel.server.store.engine import Store
-from payi_otel.server.store.keys import find_application
+from payi_otel.server.store.keys import find_application, key_hash
 
 KEY_HEADER = "xProxy-api-key"
 API_PREFIX = "/api/"
@@ -20,9 +23,10 @@ class Gate:
     It also hands the path on as it was sent, still percent-encoded: names and ids may hold slashes.
     """
 
-    def __init__(self, app: ASGIApp, store: Store, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, store: Store, max_body_bytes: int, requests_per_second: float) -> None:
         self._app = app
         self._store = store
+        self._rates = RateLimiter(requests_per_second)
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +72,11 @@ class Gate:
         if found is None:
             fix = "is not valid" if key else "is missing"
             raise ApiError(401, "invalid_api_key", f"{KEY_HEADER}: the key {fix}; send a key of this server")
+        # By its hash: keys themselves stay nowhere longer than their request.
+        wait_s = self._rates.wait_s(key_hash(key or ""))
+        if wait_s > 0:
+            message = f"more requests than this server takes from one key; try again in {wait_s:.1f} s"
+            raise ApiError(429, "rate_limit_exceeded", message, retry_after_s=math.ceil(wait_s))
         return found
 
     def _check_size(self, headers: Headers) -> None:

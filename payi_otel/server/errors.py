@@ -18,10 +18,16 @@ _RETRYABLE = frozenset({408, 409, 429})
 
 
 class ApiError(HTTPException):
-    """A refusal. `code` is one of the API's stable codes, or None where it has none; the message may change."""
+    """A refusal. `code` is one of the API's stable codes, or None where it has none; the message may change.
 
-    def __init__(self, status: int, code: str | None, message: str) -> None:
+    `retry_after_s` tells clients when to try again.
+    """
+
+    def __init__(
+        self, status: int, code: str | None, message: str, *, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(status, message)
+        self.retry_after_s = retry_after_s
         self.code = code
         # Half an emoji, quoted from a request, would make the answer unsendable.
         self.message = message.encode("utf-8", "backslashreplace").decode()
@@ -39,6 +45,8 @@ def error_response(error: ApiError, *, path: str = "", method: str = "") -> JSON
     """The answer for an error. A permanent one tells clients not to try again."""
     permanent = error.status_code == 501 or (error.status_code < 500 and error.status_code not in _RETRYABLE)
     headers = {"x-should-retry": "false"} if permanent else {}
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(error.retry_after_s)
     if error.status_code in {400, 404} and _sets_a_score(method, path):
         return JSONResponse(_problem(error), error.status_code, headers)
     return JSONResponse(error_body(error), error.status_code, headers)

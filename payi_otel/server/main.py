@@ -6,16 +6,16 @@ import os
 import socket
 import tempfile
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
 from payi_otel.server.app import create_app
-from payi_otel.server.config import ServerConfig
+from payi_otel.server.config import DEFAULT_REQUESTS_PER_SECOND, ServerConfig
 from payi_otel.server.store.engine import database_url
 from payi_otel.server.store.keys import new_key
 
@@ -35,18 +35,25 @@ def serve(
     port: int = 8742,
     database: str | Path = "payi.db",
     api_key: str | None = None,
+    requests_per_second: float = DEFAULT_REQUESTS_PER_SECOND,
+    provider_hosts: Sequence[str] = (),
+    private_providers: bool = False,
 ) -> None:
     """Serve until interrupted, from a SQLite file, made if missing, or a PostgreSQL URL.
 
     `api_key`, or else `PAYI_API_KEY`, becomes a valid key. With neither, the first start makes a key and writes it
     beside the SQLite file, or into `payi.key` here. Bind to another `host` than loopback only behind TLS: keys
-    travel with every request.
+    travel with every request. The other settings are those of `ServerConfig`.
 
     >>> serve("127.0.0.1", 8742, "payi.db")  # doctest: +SKIP
     """
     is_url = "://" in str(database)
     config = ServerConfig(
-        database if is_url else Path(database).resolve(), api_key or os.environ.get("PAYI_API_KEY") or None
+        database if is_url else Path(database).resolve(),
+        api_key or os.environ.get("PAYI_API_KEY") or None,
+        requests_per_second=requests_per_second,
+        provider_hosts=tuple(provider_hosts),
+        private_providers=private_providers,
     )
     app = create_app(config)
     shown = f"[{host}]" if ":" in host else host
@@ -63,11 +70,12 @@ def serve(
 
 @contextmanager
 def background_server(
-    database: str | Path | None = None, api_key: str | None = None
+    database: str | Path | None = None, api_key: str | None = None, config: ServerConfig | None = None
 ) -> Generator[RunningServer]:
     """Serve on a free loopback port for the time of the block.
 
-    Without a `database` the data is gone afterwards; without an `api_key` a new one is made.
+    Without a `database` the data is gone afterwards; without an `api_key` a new one is made. `config`
+    has the other settings; its own database and key do not count.
 
     >>> with background_server() as server:  # doctest: +SKIP
     ...     payi_instrument(base_url=server.url, api_key=server.api_key)
@@ -76,7 +84,7 @@ def background_server(
     with ExitStack() as stack:
         if database is None:
             database = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payi-"))) / "payi.db"
-        app = create_app(ServerConfig(database, key))
+        app = create_app(replace(config or ServerConfig(database), database=database, api_key=key))
         # With the protocol named, or asyncio would leave Nagle's algorithm on: 40 ms more for each answer.
         listening = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP))
         listening.bind(("127.0.0.1", 0))

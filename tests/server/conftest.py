@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -31,6 +32,14 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """An empty database of either kind."""
     if request.param == "sqlite":
         return str(tmp_path_factory.mktemp("server") / "payi.db")
+    return request.getfixturevalue("cluster").new_database()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either kind for one test alone."""
+    if request.param == "sqlite":
+        return str(tmp_path / "payi.db")
     return request.getfixturevalue("cluster").new_database()
 
 

@@ -149,7 +149,9 @@ def test_an_expression_reaches_nothing_else(attack: str, http: httpx2.Client, fr
     assert (answer.status_code, code(answer)) == (400, "invalid_value_policy")
 
 
-@pytest.mark.parametrize("endless", ["9**9**9**9", "1 / 0", "max(1)", "(-cost) ** 0.5", "1e308 * 10", "max()"])
+@pytest.mark.parametrize(
+    "endless", ["9**9**9**9", "1 / 0", "max(1)", "(-cost) ** 0.5", "1e308 * 10", "max()"]
+)
 def test_what_has_no_value_is_none(endless: str) -> None:
     assert problem_of(endless, {}) is None
     assert evaluate(endless, {}, Facts({}, {"cost": 2.0})) is None

@@ -31,13 +31,6 @@ from tests.support.postgresql import Cluster
 NOW = datetime(2026, 10, 20, 12, 30, tzinfo=timezone.utc)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "payi.db")
-    return request.getfixturevalue("cluster").new_database()
-
-
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
     opened = Store(url)
