@@ -6,7 +6,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 from payi_otel.delivery.answers import Answer, BatchOutcome, read_batch_answer
@@ -58,6 +58,11 @@ class _Chunk:
     delivered_before: int = 0
     """What had been delivered in all when it failed first."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of its JSON."""
+        return sum(len(event.payload) + 1 for event in self.events)
+
 
 class Sender:
     """Delivers events through `transport`, with back-off, `Retry-After`, and smaller batches where that helps.
@@ -79,7 +84,10 @@ class Sender:
         self._transport = transport
         self._timeout_s = timeout_s
         self._give_up_after_s = give_up_after_s
-        self._max_bytes = max_bytes
+        # What one request may hold at most, and what it holds now: less while the network is slow.
+        self._most_bytes = max_bytes
+        self._bytes = max_bytes
+        self._proven_bytes = 0
         self._waiting = waiting
         self._delivered = 0
         self._settled_at_s = time.monotonic()
@@ -91,24 +99,24 @@ class Sender:
         """
         refusals: list[Refusal] = []
         self._settled_at_s = time.monotonic()
-        work = deque(_Chunk(part) for part in self._fitting(events))
+        work = deque([_Chunk(list(events))] if events else [])
         while work:
-            chunk = work.popleft()
+            chunk = self._next_chunk(work)
             answer = self._transport.post_events([event.payload for event in chunk.events], self._timeout_s)
             outcome = read_batch_answer(answer, len(chunk.events))
             self._conclude(work, chunk, answer, outcome, refusals)
         return refusals
 
-    def _fitting(self, events: Sequence[Outgoing]) -> list[list[Outgoing]]:
-        parts: list[list[Outgoing]] = []
+    def _next_chunk(self, work: deque[_Chunk]) -> _Chunk:
+        """The first chunk, or as many of its events as one request may hold now."""
+        chunk = work.popleft()
         used = 0
-        for event in events:
+        for count, event in enumerate(chunk.events):
             used += len(event.payload) + 1
-            if not parts or used > self._max_bytes:
-                parts.append([])
-                used = len(event.payload) + 1
-            parts[-1].append(event)
-        return parts
+            if count and used > self._bytes:
+                work.appendleft(replace(chunk, events=chunk.events[count:]))
+                return replace(chunk, events=chunk.events[:count])
+        return chunk
 
     def _conclude(
         self,
@@ -132,6 +140,7 @@ class Sender:
             if rest:
                 self._delivered += len(rest)
                 self._settled_at_s = time.monotonic()
+                self._grow(chunk.size)
         elif outcome.verdict == "retry":
             self._try_again(work, chunk, answer, outcome.reason, refusals)
         elif named:
@@ -148,7 +157,7 @@ class Sender:
             self._settled_at_s = time.monotonic()
         else:
             if outcome.verdict == "too_large":
-                self._max_bytes = max(1, sum(len(event.payload) + 1 for event in chunk.events) // 2)
+                self._bytes = self._most_bytes = max(1, chunk.size // 2)
             _halve(work, chunk)
         if again:
             reason = next(
@@ -181,7 +190,13 @@ class Sender:
         if named or (may_be_one and lone):
             # Others first.
             work.append(chunk)
+        elif may_be_one and answer.timed_out and chunk.size > self._proven_bytes:
+            # More than was ever answered in time: that much is too much for the network, it seems.
+            self._shrink(chunk.size)
+            work.appendleft(chunk)
         elif may_be_one and chunk.attempts >= _PATIENCE:
+            if answer.timed_out:
+                self._shrink(chunk.size)
             _halve(work, chunk)
         else:
             work.appendleft(chunk)
@@ -191,6 +206,16 @@ class Sender:
             raise GaveUp(reason)
         self._waiting(reason, pause_s)
         time.sleep(pause_s)
+
+    def _shrink(self, size: int) -> None:
+        self._bytes = max(1, size // 2)
+        self._proven_bytes = min(self._proven_bytes, self._bytes)
+
+    def _grow(self, size: int) -> None:
+        """A request of this size was answered: fast up to what was answered before, then carefully."""
+        self._proven_bytes = max(self._proven_bytes, size)
+        careful = self._bytes + self._bytes // 16 + 1
+        self._bytes = min(max(careful, min(2 * self._bytes, self._proven_bytes)), self._most_bytes)
 
 
 def _halve(work: deque[_Chunk], chunk: _Chunk) -> None:

@@ -164,6 +164,7 @@ def _flush(arguments: argparse.Namespace) -> int:
 
 
 def _retry(arguments: argparse.Namespace) -> int:
+    from payi_otel.commands.progress_bar import open_bar
     from payi_otel.delivery.dead import DeadLetters
     from payi_otel.delivery.disk import DiskFile
     from payi_otel.delivery.folder import OutboxFolder
@@ -178,6 +179,7 @@ def _retry(arguments: argparse.Namespace) -> int:
     claimed = OutboxFolder(folder).claim_new()
     try:
         file = DiskFile(claimed)
+        bar = open_bar(len(letters), "put back", unit="", scaled=False)
         try:
             now = time.time()
             for start in range(0, len(letters), _CHUNK):
@@ -185,7 +187,9 @@ def _retry(arguments: argparse.Namespace) -> int:
                 file.append([Stored(letter.number, letter.entry, now) for letter in some])
                 # Not before they are in the outbox: a crash in between delivers them twice under one id.
                 dead.remove([letter.number for letter in some])
+                bar.show(start + len(some))
         finally:
+            bar.close()
             file.close()
     finally:
         # Nobody's now, so the next process takes it up.
@@ -198,7 +202,10 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from payi_otel.commands.progress_bar import open_bar
     from payi_otel.delivery.dead import DeadLetters
+    from payi_otel.delivery.folder import OutboxFolder
+    from payi_otel.delivery.glance import left_behind
 
     folder = _one_folder(arguments)
     path = cast(Path, arguments.file)
@@ -209,13 +216,19 @@ def _export(arguments: argparse.Namespace) -> int:
     except FileExistsError:
         raise CommandError(f"{path}: exists; give another name or remove it") from None
     events = others = 0
-    with os.fdopen(fd, "wb") as file:
-        for entry in _entries(folder, letters, orphans=arguments.all):
-            if entry.kind == "event":
-                file.write(entry.payload + b"\n")
-                events += 1
-            else:
-                others += 1
+    left = left_behind(OutboxFolder(folder)) if arguments.all else 0
+    bar = open_bar(len(letters) + left, "export", unit="", scaled=False)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            for entry in _entries(folder, letters, orphans=arguments.all):
+                if entry.kind == "event":
+                    file.write(entry.payload + b"\n")
+                    events += 1
+                else:
+                    others += 1
+                bar.show(events + others)
+    finally:
+        bar.close()
     print(f"{path}: {events:,} events; `payi-otel import {path}` sends them")
     if others:
         print(
@@ -235,6 +248,11 @@ def _entries(folder: Path, letters: Sequence[DeadLetter], *, orphans: bool) -> I
         for claimed in OutboxFolder(folder).orphans():
             try:
                 yield from read_entries(claimed.path)
+            except (sqlite3.Error, ValueError) as error:
+                print(
+                    f"{claimed.path}: {error}; `payi-otel outbox flush` saves what can still be read",
+                    file=sys.stderr,
+                )
             finally:
                 claimed.release()
 

@@ -10,7 +10,7 @@ from payi_otel.commands.progress_bar import Bar, log_beside, open_bar
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.durable import DurableOutbox
 from payi_otel.delivery.folder import OutboxFolder
-from payi_otel.delivery.glance import glance
+from payi_otel.delivery.glance import glance, left_behind
 from payi_otel.delivery.ledger import Ledger
 from payi_otel.delivery.worker import DeliveryWorker
 from payi_otel.settings import Settings
@@ -31,7 +31,7 @@ def flush(folder: Path, settings: Settings, timeout_s: float) -> int:
     What is not delivered by then stays in the folder.
     """
     files = OutboxFolder(folder)
-    total, alive = waiting(files), sum(file.entries for file in glance(files) if not file.orphan)
+    total, alive = left_behind(files), sum(file.entries for file in glance(files) if not file.orphan)
     if alive:
         print(f"{folder}: {alive:,} wait in processes that are alive, which deliver them")
     if not total:
@@ -63,7 +63,7 @@ def flush(folder: Path, settings: Settings, timeout_s: float) -> int:
     status = ledger.snapshot()
     delivered = status.delivered + status.scores_delivered
     rejected = status.rejected + status.scores_rejected
-    left = ledger.waiting + waiting(files)
+    left = ledger.waiting + left_behind(files)
     print(
         f"{folder}: {delivered:,} delivered to {settings.base_url}, {rejected:,} rejected, {left:,} still wait"
     )
@@ -72,11 +72,6 @@ def flush(folder: Path, settings: Settings, timeout_s: float) -> int:
     if interrupted:
         return INTERRUPTED
     return SOME_WAIT if left else SOME_REJECTED if rejected else ALL_DELIVERED
-
-
-def waiting(files: OutboxFolder) -> int:
-    """Entries that processes which are gone have left."""
-    return sum(file.entries for file in glance(files) if file.orphan)
 
 
 def _deliver(
@@ -93,7 +88,7 @@ def _deliver(
             bar.show(_settled(ledger))
         before, settled = settled, _settled(ledger)
         if not ledger.waiting:
-            if not waiting(files):
+            if not left_behind(files):
                 return
             time.sleep(_SHOWN_EVERY_S)
         elif settled == before:

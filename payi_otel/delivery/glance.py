@@ -53,6 +53,11 @@ def glance(folder: OutboxFolder) -> list[Glance]:
     return found
 
 
+def left_behind(folder: OutboxFolder) -> int:
+    """Entries that processes which are gone have left in a folder."""
+    return sum(file.entries for file in glance(folder) if file.orphan)
+
+
 def read_entries(path: Path) -> Iterator[Entry]:
     """The entries of an outbox file, oldest first. Raises `sqlite3.Error` where it cannot be read."""
     with closing(_open(path)) as database:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from payi_otel.backfill import sender as module
 from payi_otel.backfill.sender import GaveUp, KeyRefused, Outgoing, Sender
+from payi_otel.delivery.answers import Answer
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.transport import Transport
 from tests.backfill.conftest import event
@@ -86,6 +87,26 @@ def test_a_server_that_never_answers(sink: IngestSink, transport: Transport, pau
     sink.script.append(Hang())
     assert make(transport, pauses, timeout_s=0.3).send(outgoing(2)) == []
     assert sink.stored == ids(range(2))
+
+
+def test_a_slow_network_gets_smaller_requests(
+    sink: IngestSink, transport: Transport, pauses: Pauses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = transport.post_events
+
+    def slow(payloads: Sequence[bytes], timeout_s: float) -> Answer:
+        if len(payloads) > 4:
+            return Answer(None, error="WriteTimeout", timed_out=True)
+        return answered(payloads, timeout_s)
+
+    monkeypatch.setattr(transport, "post_events", slow)
+    sender = make(transport, pauses)
+    assert sender.send(outgoing(16)) == []
+    assert sink.stored == ids(range(16))
+    pauses.clear()
+    # It has learned, but tries more now and then.
+    assert sender.send(outgoing(16)) == []
+    assert len(pauses) <= 3
 
 
 def test_too_large_batches_are_split_and_stay_small(

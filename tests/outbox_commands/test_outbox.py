@@ -192,6 +192,16 @@ def test_export_writes_what_import_reads(
     assert len(sink.stored) == 10
 
 
+def test_export_goes_on_after_a_file_that_it_cannot_read(
+    outbox: Outbox, folder: Path, start_app: Start, tmp_path: Path
+) -> None:
+    kill(start_app("a", 2))
+    (folder / "outbox-77-0123456789abcdef.db").write_bytes(b"no database" * 1_000)
+    done = outbox("export", tmp_path / "all", "--all")
+    assert (done.code, "2 events" in done.out) == (0, True)
+    assert "outbox-77-0123456789abcdef.db: file is not a database; `payi-otel outbox flush`" in done.err
+
+
 def test_export_of_some(outbox: Outbox, folder: Path, tmp_path: Path) -> None:
     for number, reason in enumerate("aab"):
         add_dead(folder, f"dead_{number}", f"HTTP 400 {reason}")
