@@ -12,8 +12,9 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 TEST_GROUP = nox.project.dependency_groups(PROJECT, "test")
 OFFICIAL_CLIENT = nox.project.dependency_groups(PROJECT, "official")
 LINT_GROUP = nox.project.dependency_groups(PROJECT, "lint")
-# The newest of both SDKs, and what the server and the estimates need.
-PACKAGE = ".[server,estimates,instruments-any]"
+ZERO_CODE = nox.project.dependency_groups(PROJECT, "zero-code")
+# The newest of both SDKs, and all that is optional.
+PACKAGE = ".[server,gateway,cli,estimates,instruments-any]"
 # The lowest supported SDKs; uv takes the lowest of everything else from pyproject.toml.
 # pydantic is theirs; what the lowest typing-extensions allows cannot dump some models of this openai, bare as well.
 OLDEST_SDKS = ["openai==1.68.2", "anthropic==0.49.0", "httpx>=0.27,<0.28", "pydantic>=2.14"]
@@ -30,14 +31,29 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The test suite on the newest supported versions."""
     # The type checker as well: a test asks it whether users get typed results.
-    session.install("-e", PACKAGE, *TEST_GROUP, *OFFICIAL_CLIENT, *LINT_GROUP)
-    session.run("pytest", *(session.posargs or ["-q"]))
+    session.install("-e", PACKAGE, *TEST_GROUP, *OFFICIAL_CLIENT, *ZERO_CODE, *LINT_GROUP)
+    session.run("pytest", *(session.posargs or ["-q", "--ignore", "tests/collector"]))
+
+
+@nox.session
+def collector(session: nox.Session) -> None:
+    """The gateway behind a real OpenTelemetry Collector, which is built first; needs Go."""
+    session.install("-e", PACKAGE, *TEST_GROUP)
+    session.run("python", "tests/collector/build.py")
+    session.run("pytest", *(session.posargs or ["-q", "tests/collector"]))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Write docs/faults.md anew: every fault between an application and Pay-i, and what became of its events."""
+    session.install("-e", PACKAGE, *TEST_GROUP)
+    session.run("python", "-m", "tests.faults.table", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """ruff and pyright strict."""
-    session.install("-e", PACKAGE, *LINT_GROUP, *TEST_GROUP)
+    session.install("-e", PACKAGE, *LINT_GROUP, *TEST_GROUP, *ZERO_CODE)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("pyright")
