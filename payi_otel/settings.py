@@ -62,7 +62,8 @@ class Settings:
     outbox_max_bytes: int = field(
         default=512 * 1024 * 1024,
         metadata=_said(
-            "Bytes that the outbox may take on disk; the oldest events go first.", "PAYI_OUTBOX_MAX_BYTES"
+            "Bytes that the outbox may take on disk; at the bound the newest events are refused and counted.",
+            "PAYI_OUTBOX_MAX_BYTES",
         ),
     )
     outbox_max_age_s: float = field(
@@ -72,7 +73,8 @@ class Settings:
     handle_sigterm: bool = field(
         default=True,
         metadata=_said(
-            "Keep or deliver what is queued when SIGTERM ends the process.", "PAYI_HANDLE_SIGTERM"
+            "Deliver what is queued when SIGTERM ends the process, where the application has no handler.",
+            "PAYI_HANDLE_SIGTERM",
         ),
     )
     capture_content: bool = field(
