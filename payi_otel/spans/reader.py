@@ -13,6 +13,7 @@ from payi_otel.spans import semconv
 from payi_otel.spans.event import IngestEvent
 from payi_otel.spans.foreign.translate import NO_RULES, PriceRules, translate
 from payi_otel.spans.neutral import SpanData
+from payi_otel.tracking.arguments import parse_version
 
 
 def read_span(span: ReadableSpan) -> IngestEvent | None:
@@ -65,7 +66,7 @@ def read_attributes(attributes: Mapping[str, Any], start_time_ns: int) -> Ingest
         provider_response_function_calls=_function_calls(attributes),
         use_case_name=_text(attributes, semconv.USE_CASE_NAME),
         use_case_id=_text(attributes, semconv.USE_CASE_ID),
-        use_case_version=_whole(attributes, semconv.USE_CASE_VERSION),
+        use_case_version=_version(attributes),
         use_case_step=_text(attributes, semconv.USE_CASE_STEP),
         user_id=_text(attributes, semconv.USER_ID),
         account_name=_text(attributes, semconv.ACCOUNT_NAME),
@@ -84,6 +85,12 @@ def _text(attributes: Mapping[str, Any], name: str) -> str | None:
 def _whole(attributes: Mapping[str, Any], name: str) -> int | None:
     value = attributes.get(name)
     return int(value) if isinstance(value, (int, float)) else None
+
+
+def _version(attributes: Mapping[str, Any]) -> int | None:
+    """The version, which is text where it came through baggage."""
+    value = attributes.get(semconv.USE_CASE_VERSION)
+    return parse_version(value) if isinstance(value, str) else _whole(attributes, semconv.USE_CASE_VERSION)
 
 
 _PREFIXES = (semconv.UNITS, semconv.REQUEST_PROPERTIES, semconv.USE_CASE_PROPERTIES)

@@ -126,29 +126,36 @@ def _call_in_scope(
 
 
 _BAGGAGE_PREFIX = "payi."
-_CARRIED = ("use_case_name", "use_case_id", "use_case_version", "use_case_step", "user_id", "account_name")
+_USE_CASE = ("use_case_name", "use_case_id", "use_case_version", "use_case_step")
+_CARRIED = (*_USE_CASE, "user_id", "account_name")
+_PROPERTIES = ("request_properties", "use_case_properties")
 
 
-def inject_baggage(headers: MutableMapping[str, str], allow: Iterable[str]) -> None:
+def inject_baggage(headers: MutableMapping[str, str], allow: Iterable[str] = _USE_CASE) -> None:
     """Add the named facts of the current scope to the W3C `baggage` header of a request to your own service.
 
     `allow` names what may leave the process: any of `use_case_name`, `use_case_id`, `use_case_version`,
-    `use_case_step`, `user_id` and `account_name`. Entries that are there stay. Nothing is put into
-    OpenTelemetry's own baggage, which every instrumented HTTP client sends along, to AI vendors too.
+    `use_case_step` (these four where left out), `user_id` and `account_name`, and single properties such as
+    `request_properties.team`. Entries that are there stay. `headers` may as well be those of a message or a task,
+    if they are text. Nothing is put into OpenTelemetry's own baggage, which every instrumented HTTP client sends
+    along, to AI vendors too.
 
     Raises ValueError for another name.
 
         >>> from payi_otel.tracking.scopes import track_context
         >>> headers = {}
         >>> with track_context(use_case_name="chat", user_id="jane"):
-        ...     inject_baggage(headers, allow=["use_case_name"])
+        ...     inject_baggage(headers)
         >>> headers
         {'baggage': 'payi.use_case_name=chat'}
     """
     tracking = current()
     context = Context()
     for name in _allowed(allow):
-        value = getattr(tracking, name)
+        group, _, key = name.partition(".")
+        value = getattr(tracking, group)
+        if key:
+            value = value.get(key)
         if value is not None:
             context = baggage.set_baggage(_BAGGAGE_PREFIX + name, str(value), context)
     ours: dict[str, str] = {}
@@ -158,7 +165,7 @@ def inject_baggage(headers: MutableMapping[str, str], allow: Iterable[str]) -> N
         headers[header] = f"{headers[header]},{entries}" if headers.get(header) else entries
 
 
-def extract_baggage(headers: Mapping[str, str], allow: Iterable[str]) -> TrackScope:
+def extract_baggage(headers: Mapping[str, str], allow: Iterable[str] = _USE_CASE) -> TrackScope:
     """The scope that the `baggage` header of an incoming request names, for `with` around its handling.
 
     Only the facts named in `allow` are taken, see `inject_baggage`: anyone who reaches your service can write
@@ -177,7 +184,11 @@ def extract_baggage(headers: Mapping[str, str], allow: Iterable[str]) -> TrackSc
     for name in _allowed(allow):
         value = baggage.get_baggage(_BAGGAGE_PREFIX + name, context)
         if isinstance(value, str) and value:
-            facts[name] = value
+            group, _, key = name.partition(".")
+            if key:
+                facts.setdefault(group, {})[key] = value
+            else:
+                facts[name] = value
     if "use_case_version" in facts:
         facts["use_case_version"] = parse_version(facts["use_case_version"])
     return TrackScope(read_arguments("extract_baggage", facts))
@@ -186,8 +197,10 @@ def extract_baggage(headers: Mapping[str, str], allow: Iterable[str]) -> TrackSc
 def _allowed(allow: Iterable[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys([allow] if isinstance(allow, str) else allow))
     for name in names:
-        if name not in _CARRIED:
+        group, _, key = name.partition(".")
+        if name not in _CARRIED and not (group in _PROPERTIES and key):
             raise ValueError(
-                f"allow has {name!r}, which baggage cannot carry; use any of {', '.join(_CARRIED)}"
+                f"allow has {name!r}, which baggage cannot carry; use any of {', '.join(_CARRIED)}, or a property "
+                f"such as {_PROPERTIES[0]}.team"
             )
     return names

@@ -261,3 +261,49 @@ def test_unknown_names_in_the_allow_list_are_refused() -> None:
         inject_baggage({}, allow=["limit_ids"])
     with pytest.raises(ValueError, match="allow has 'password'"):
         extract_baggage({}, allow=["user_id", "password"])
+
+
+def test_the_use_case_is_what_goes_along_unless_told_otherwise() -> None:
+    headers: dict[str, str] = {}
+    with track_context(
+        use_case_name="u", use_case_id="7", use_case_version=3, use_case_step="s",
+        user_id="jane", account_name="acme", request_properties={"team": "blue"},
+    ):  # fmt: skip
+        inject_baggage(headers)
+    assert set(headers["baggage"].split(",")) == {
+        "payi.use_case_name=u",
+        "payi.use_case_id=7",
+        "payi.use_case_version=3",
+        "payi.use_case_step=s",
+    }
+    spoofed = {"baggage": headers["baggage"] + ",payi.user_id=john,payi.request_properties.team=red"}
+    with extract_baggage(spoofed):
+        assert get_context() == {
+            "use_case_name": "u",
+            "use_case_id": "7",
+            "use_case_version": 3,
+            "use_case_step": "s",
+        }
+
+
+def test_properties_go_along_one_by_one() -> None:
+    properties = ["request_properties.team", "use_case_properties.language", "use_case_properties.none"]
+    allow = ["use_case_name", "use_case_id", *properties]
+    headers: dict[str, str] = {}
+    with track_context(
+        use_case_name="u",
+        use_case_id="7",
+        request_properties={"team": "blue, no green", "secret": "x"},
+        use_case_properties={"language": "é", "none": None},
+    ):
+        inject_baggage(headers, allow=allow)
+    assert "secret" not in headers["baggage"]
+    with extract_baggage(headers, allow=allow):
+        assert get_context() == {
+            "use_case_name": "u",
+            "use_case_id": "7",
+            "request_properties": {"team": "blue, no green"},
+            "use_case_properties": {"language": "é"},
+        }
+    with pytest.raises(ValueError, match=r"request_properties\.team"):
+        inject_baggage({}, allow=["request_properties"])
