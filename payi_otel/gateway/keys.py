@@ -7,7 +7,6 @@ import hmac
 from collections.abc import Iterable
 from pathlib import Path
 
-KEY_HEADER = "xproxy-api-key"
 _BEARER = "bearer "
 
 
@@ -26,14 +25,23 @@ class GatewayKeys:
         """Whether the sender's `Authorization: Bearer` or `xProxy-api-key` header holds one of the keys."""
         if not self._digests:
             return True
-        given = api_key
-        if given is None and authorization is not None and authorization[: len(_BEARER)].lower() == _BEARER:
-            given = authorization[len(_BEARER) :].strip()
-        if not given:
+        given = given_key(authorization=authorization, api_key=api_key)
+        if given is None:
             return False
         # Digests of one length, all of them compared in full: the time tells nothing about any key.
         digest = _digest(given)
         return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+
+
+def given_key(*, authorization: str | None, api_key: str | None) -> str | None:
+    """The key that a sender shows, in Pay-i's own header before any other; None where there is none.
+
+    >>> given_key(authorization="Bearer k-1", api_key=None)
+    'k-1'
+    """
+    if api_key is None and authorization is not None and authorization[: len(_BEARER)].lower() == _BEARER:
+        api_key = authorization[len(_BEARER) :].strip()
+    return api_key or None
 
 
 def read_keys(path: Path) -> list[str]:

@@ -38,11 +38,11 @@ class KnownCalls:
         self._storing = threading.Lock()
 
     def pass_on(
-        self, seen: Sequence[tuple[IngestEvent, Place]], store: Callable[[Sequence[IngestEvent]], bool]
-    ) -> bool:
-        """Give `store` those of the events that say more than is known of their calls; its answer.
+        self, seen: Sequence[tuple[IngestEvent, Place]], store: Callable[[Sequence[IngestEvent]], None]
+    ) -> None:
+        """Give `store` those of the events that say more than is known of their calls.
 
-        False means that nothing is known to be stored, and that all of it comes again.
+        When it raises, nothing is known to be stored, and all of it is expected again.
         """
         with self._storing:
             news: dict[_Span, IngestEvent] = {}
@@ -56,15 +56,12 @@ class KnownCalls:
                         news[span] = admitted
                         rival = events.get(admitted.provider_response_id, admitted)
                         events[admitted.provider_response_id] = richer(rival, admitted)
-            stored = False
             try:
-                stored = store(list(events.values()))
-            finally:
-                if stored:
-                    self._settle(events)
-                else:
-                    self._postpone(events, news)
-            return stored
+                store(list(events.values()))
+            except BaseException:
+                self._postpone(events, news)
+                raise
+            self._settle(events)
 
     def _settle(self, events: Mapping[str, IngestEvent]) -> None:
         for event_id, event in events.items():

@@ -14,7 +14,6 @@ from payi_otel.gateway.budget import Budget
 from payi_otel.gateway.config import GatewayConfig
 from payi_otel.gateway.http import OtlpHttp
 from payi_otel.gateway.keys import GatewayKeys
-from payi_otel.gateway.known import KnownCalls
 from payi_otel.gateway.outbox import DeliveryOutbox
 from payi_otel.gateway.protobuf import require_fast_protobuf
 from payi_otel.gateway.receiver import Receiver, Sink
@@ -52,7 +51,7 @@ class Gateway:
         self._outbox = outbox
         self._keys = GatewayKeys(config.keys)
         self._stopping = False
-        receiver = Receiver(KnownCalls())
+        receiver = Receiver()
         self._http_threads = ThreadPoolExecutor(_THREADS, "payi-gateway-http")
         self._grpc_threads = ThreadPoolExecutor(_THREADS, "payi-gateway-grpc")
         app = OtlpHttp(

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from payi_otel.delivery.ledger import Ledger
 from payi_otel.delivery.scores import KpiScore
 from payi_otel.delivery.worker import DeliveryWorker
+from payi_otel.gateway.known import KnownCalls
+from payi_otel.gateway.receiver import Full
 from payi_otel.spans.event import IngestEvent
 
 
@@ -19,10 +21,11 @@ class DeliveryOutbox:
         min_room_bytes: with less room than one request may need, the gateway is not ready.
 
     >>> DeliveryOutbox(worker, ledger, 2**25).store([event])  # doctest: +SKIP
-    True
+    ()
     """
 
     def __init__(self, worker: DeliveryWorker, ledger: Ledger, min_room_bytes: int) -> None:
+        self.known = KnownCalls()
         self._worker = worker
         self._ledger = ledger
         self._min_room_bytes = min_room_bytes
@@ -31,14 +34,14 @@ class DeliveryOutbox:
         """Deliver what an earlier gateway left in the folder, also where no sender ever comes."""
         self._worker.store([])
 
-    def store(self, items: Sequence[IngestEvent | KpiScore]) -> bool:
-        """Put items into the outbox file; False when not all of them are there, for the sender to repeat."""
+    def store(self, items: Sequence[IngestEvent | KpiScore]) -> Sequence[str]:
+        """Put items into the outbox file. Raises `Full` when not all of them are there."""
         if not self._worker.store(items):
-            return False
+            raise Full
         for item in items:
             if isinstance(item, IngestEvent):
                 self._ledger.saw(estimated=item.estimated)
-        return True
+        return ()
 
     def obstacle(self) -> str | None:
         """Why nothing can be stored now; None when it can."""

@@ -67,7 +67,7 @@ def decode_spans(message: bytes) -> SpanBatch:
                 if SIGNS.isdisjoint(keys) and not span.events:
                     continue
                 try:
-                    batch.items.append(_span(span, resource, name, version))
+                    batch.items.append(_span(span, keys, resource, name, version))
                 except ValueError as error:
                     batch.refused.append(f"span: {error}")
     return batch
@@ -104,7 +104,9 @@ def decode_logs(message: bytes) -> LogBatch:
     return batch
 
 
-def _span(span: Span, resource: dict[str, Any], scope_name: str, scope_version: str) -> SpanData:
+def _span(
+    span: Span, keys: list[str], resource: dict[str, Any], scope_name: str, scope_version: str
+) -> SpanData:
     check_ids(span.trace_id, span.span_id)
     status = span.status
     return SpanData(
@@ -115,7 +117,8 @@ def _span(span: Span, resource: dict[str, Any], scope_name: str, scope_version: 
         kind=named(span.kind, KINDS),
         start_ns=span.start_time_unix_nano or span.end_time_unix_nano,
         end_ns=span.end_time_unix_nano,
-        attributes=_attributes(span.attributes),
+        # Reading a field of a message is what takes the time: each is read once.
+        attributes=dict(zip(keys, [_value(item.value) for item in span.attributes], strict=True)),
         resource=resource,
         scope_name=scope_name,
         scope_version=scope_version,

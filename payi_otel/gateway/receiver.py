@@ -25,19 +25,22 @@ _MOST_REASONS = 5
 _LONGEST_REASON = 200
 
 
-class Sink(Protocol):
-    """Where events and scores go."""
-
-    def store(self, items: Sequence[IngestEvent | KpiScore]) -> bool:
-        """Put items where they survive the end of this process; False when not all of them are there.
-
-        Raises nothing for what the disk, or a database, does.
-        """
-        ...
-
-
 class Full(Exception):
     """There is no room for the request now; the sender is to repeat it later."""
+
+
+class Sink(Protocol):
+    """Where the events and scores of a sender go. `known` are the calls it was given before."""
+
+    @property
+    def known(self) -> KnownCalls: ...
+
+    def store(self, items: Sequence[IngestEvent | KpiScore]) -> Sequence[str]:
+        """Put items where they survive the end of this process; why some of them never will be there.
+
+        Raises `Full` when not all the others are there: then all of them come again.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,10 @@ class Accepted:
 class Receiver:
     """Turns requests into what a sink stores.
 
-    `known` are the calls seen before; one for all requests that are stored under the same Pay-i application.
-
-    >>> accepted = Receiver(KnownCalls()).receive("traces", "protobuf", body, sink)  # doctest: +SKIP
+    >>> accepted = Receiver().receive("traces", "protobuf", body, sink)  # doctest: +SKIP
     >>> accepted.refused  # doctest: +SKIP
     0
     """
-
-    def __init__(self, known: KnownCalls) -> None:
-        self._known = known
 
     def receive(self, signal: Signal, encoding: Encoding, message: bytes, sink: Sink) -> Accepted:
         """Take one uncompressed request; what it holds is stored when this returns.
@@ -86,10 +84,10 @@ class Receiver:
             if event is not None:
                 seen.append((event, Place.of(span)))
             if span.events:
-                found, wrong = scores_of_span(span, self._known.use_case_of)
+                found, wrong = scores_of_span(span, sink.known.use_case_of)
                 scores.extend(found)
                 warnings.extend(wrong)
-        self._store(seen, scores, sink)
+        refused.extend(_store(seen, scores, sink))
         return _accepted(refused, warnings)
 
     def _take_logs(self, batch: LogBatch, sink: Sink) -> Accepted:
@@ -98,20 +96,25 @@ class Receiver:
         for log in batch.items:
             if log.event_name == EVALUATION_EVENT:
                 try:
-                    scores.append(score_of_log(log, self._known.use_case_of))
+                    scores.append(score_of_log(log, sink.known.use_case_of))
                 except NoScore as error:
                     refused.append(str(error))
-        self._store([], scores, sink)
+        refused.extend(_store([], scores, sink))
         return _accepted(refused, batch.warnings)
 
-    def _store(
-        self, seen: Sequence[tuple[IngestEvent, Place]], scores: Sequence[KpiScore], sink: Sink
-    ) -> None:
-        def store(events: Sequence[IngestEvent]) -> bool:
-            return not (events or scores) or sink.store([*events, *scores])
 
-        if not self._known.pass_on(seen, store):
-            raise Full
+def _store(
+    seen: Sequence[tuple[IngestEvent, Place]], scores: Sequence[KpiScore], sink: Sink
+) -> Sequence[str]:
+    """Store what is new; why some of it was refused."""
+    refused: list[str] = []
+
+    def store(events: Sequence[IngestEvent]) -> None:
+        if events or scores:
+            refused.extend(sink.store([*events, *scores]))
+
+    sink.known.pass_on(seen, store)
+    return refused
 
 
 def _accepted(refused: Sequence[str], warnings: Sequence[str]) -> Accepted:

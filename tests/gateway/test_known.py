@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("grpc", reason="the gateway extra is not installed")
 
 from payi_otel.gateway.known import KnownCalls
+from payi_otel.gateway.receiver import Full
 from payi_otel.spans.event import IngestEvent
 from payi_otel.spans.foreign.sightings import Place
 
@@ -36,12 +37,12 @@ class Store:
         self.full = self.broken = False
         self.events: list[IngestEvent] = []
 
-    def __call__(self, events) -> bool:
+    def __call__(self, events) -> None:
         if self.broken:
             raise OSError("the disk is gone")
-        if not self.full:
-            self.events.extend(events)
-        return not self.full
+        if self.full:
+            raise Full
+        self.events.extend(events)
 
 
 @pytest.fixture
@@ -53,19 +54,20 @@ def store() -> Store:
 def test_the_richer_is_the_last_word_whichever_comes_first(store, order):
     known = KnownCalls()
     for number, event in enumerate(order):
-        assert known.pass_on([(event, place(number, f"scope-{number}"))], store)
+        known.pass_on([(event, place(number, f"scope-{number}"))], store)
     assert store.events[-1] == RICH
     assert len(store.events) == (2 if order[0] is POOR else 1)
 
 
 def test_both_in_one_batch_are_one_event(store):
-    assert KnownCalls().pass_on([(POOR, place(1, "somebody")), (RICH, place(2))], store)
+    KnownCalls().pass_on([(POOR, place(1, "somebody")), (RICH, place(2))], store)
     assert store.events == [RICH]
 
 
 def test_a_repetition_is_acknowledged_and_not_stored_again(store):
     known = KnownCalls()
-    assert all(known.pass_on([(RICH, place(1))], store) for _ in range(3))
+    for _ in range(3):
+        known.pass_on([(RICH, place(1))], store)
     assert store.events == [RICH]
 
 
@@ -73,10 +75,12 @@ def test_a_repetition_is_acknowledged_and_not_stored_again(store):
 def test_what_was_refused_is_stored_when_it_comes_again(store, span):
     known = KnownCalls()
     store.full = True
-    assert not known.pass_on([(RICH, place(1))], store)
-    assert not known.pass_on([(RICH, place(1))], store)
+    with pytest.raises(Full):
+        known.pass_on([(RICH, place(1))], store)
+    with pytest.raises(Full):
+        known.pass_on([(RICH, place(1))], store)
     store.full = False
-    assert known.pass_on([(RICH, place(span))], store)
+    known.pass_on([(RICH, place(span))], store)
     assert store.events == [RICH]
 
 
@@ -86,24 +90,26 @@ def test_a_store_that_fails_is_as_good_as_full(store):
     with pytest.raises(OSError, match="gone"):
         known.pass_on([(RICH, place(1))], store)
     store.broken = False
-    assert known.pass_on([(RICH, place(1))], store)
+    known.pass_on([(RICH, place(1))], store)
     assert store.events == [RICH]
 
 
 def test_the_poorer_that_was_refused_never_replaces_the_richer(store):
     known = KnownCalls()
     store.full = True
-    assert not known.pass_on([(POOR, place(1, "somebody"))], store)
+    with pytest.raises(Full):
+        known.pass_on([(POOR, place(1, "somebody"))], store)
     store.full = False
-    assert known.pass_on([(RICH, place(2))], store)
-    assert known.pass_on([(POOR, place(1, "somebody"))], store)
+    known.pass_on([(RICH, place(2))], store)
+    known.pass_on([(POOR, place(1, "somebody"))], store)
     assert store.events == [RICH]
 
 
 def test_a_calls_use_case_is_known_once_it_is_stored(store):
     known = KnownCalls()
     store.full = True
-    known.pass_on([(RICH, place(1))], store)
+    with pytest.raises(Full):
+        known.pass_on([(RICH, place(1))], store)
     assert known.use_case_of(ID) is None
     store.full = False
     known.pass_on([(RICH, place(1))], store)
