@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import struct
-import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import pytest
@@ -16,39 +10,21 @@ import pytest
 from payi_otel.commands import progress_bar
 from tests.backfill.conftest import Import, event, write_lines
 from tests.support.ingest_sink import IngestSink, Reply
+from tests.support.terminal import run_on_terminal
 
 
 def test_a_terminal_shows_bar_waiting_and_end(sink: IngestSink, tmp_path: Path) -> None:
     pytest.importorskip("tqdm")
     path = write_lines(tmp_path / "events.jsonl", [event(number) for number in range(1_200)])
     sink.script += [None, Reply(503)]
-    terminal, end = pty.openpty()
-    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 150, 0, 0))
-    process = subprocess.Popen(
+    code, out, shown = run_on_terminal(
         [sys.executable, "-m", "payi_otel.cli", "import", str(path)],
-        env={**os.environ, "PAYI_OUTBOX_DIR": str(tmp_path / "state"), "TERM": "xterm"},
-        stdout=subprocess.PIPE,
-        stderr=end,
+        {"PAYI_OUTBOX_DIR": str(tmp_path / "state")},
     )
-    os.close(end)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65_536)
-        except OSError:
-            # How Linux says that nobody holds the other end any more.
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(terminal)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert b"1,200 stored" in out
-    text = shown.decode()
-    assert "events.jsonl: 100%" in text
-    assert f"{sink.url}: HTTP 503; trying again" in text
-    assert "HTTP 503, again in" in text
+    assert (code, "1,200 stored" in out) == (0, True)
+    assert "events.jsonl: 100%" in shown
+    assert f"{sink.url}: HTTP 503; trying again" in shown
+    assert "HTTP 503, again in" in shown
 
 
 def test_a_log_shows_lines_only(run_import: Import, sink: IngestSink, tmp_path: Path) -> None:

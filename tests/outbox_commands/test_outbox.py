@@ -16,6 +16,7 @@ from payi_otel.cli import main
 from payi_otel.delivery.dead import DeadLetters
 from tests.outbox_commands.conftest import API_KEY, PROMPT, App, Outbox, add_dead, kill
 from tests.support.ingest_sink import IngestSink, Reply
+from tests.support.terminal import run_on_terminal
 
 Start = Callable[..., App]
 
@@ -107,6 +108,17 @@ def test_flush_waits_for_a_server_in_trouble(outbox: Outbox, start_app: Start, s
     sink.script += [Reply(503), Reply(503)]
     assert outbox("flush").code == 0
     assert len(sink.events) == 10
+
+
+def test_flush_shows_its_progress_on_a_terminal(start_app: Start, sink: IngestSink) -> None:
+    pytest.importorskip("tqdm")
+    kill(start_app("a", 1_200))
+    sink.script.append(Reply(503))
+    code, out, shown = run_on_terminal([sys.executable, "-m", "payi_otel.cli", "outbox", "flush"], {})
+    assert (code, "1,200 delivered" in out) == (0, True)
+    assert "outbox: 100%" in shown
+    assert "1200/1200" in shown
+    assert "delivery of events failed" in shown
 
 
 def test_flush_keeps_what_it_cannot_deliver_in_time(
