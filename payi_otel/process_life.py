@@ -27,6 +27,11 @@ from payi_otel.registry import registry
 # A flush ends by its own bound; this much later it is stuck behind a lock of the thread that was interrupted.
 _GRACE_S = 1.0
 _FINISH_TIMEOUT_S = 1.0
+# How long a signal may wait for the main thread to come out of our code, and how often it looks.
+_PATIENCE_S = 1.0
+_LOOK_AGAIN_S = 0.005
+# Code that ours calls, or that calls ours, on its way to an event.
+_TRANSPARENT = sys.stdlib_module_names | {"opentelemetry", "wrapt"}
 # Before the delivery worker's own finalizer, which flushes.
 _FINALIZER_PRIORITY = 20
 _CELERY_UID = "payi_otel.process_life"
@@ -44,6 +49,7 @@ class ProcessLife:
         self._flush = flush
         self._timeout_s = timeout_s
         self._ending_in: int | None = None
+        self._patient_until_s: float | None = None
 
     def end(self) -> None:
         """Finish open streams and flush, on threads of ours, since the calling one may hold any lock. Never raises."""
@@ -78,6 +84,9 @@ class ProcessLife:
         if self._ending_in == os.getpid():
             # Sent twice, as by a supervisor that signals the process and its group.
             return
+        if self._is_patient_with(frame):
+            _start(_signal_again)
+            return
         self._ending_in = os.getpid()
         try:
             if registry.process_life is self:
@@ -87,6 +96,14 @@ class ProcessLife:
             if _is_main_thread():
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 os.kill(os.getpid(), signal.SIGTERM)
+
+    def _is_patient_with(self, frame: FrameType | None) -> bool:
+        """Whether the interrupted code is ours: about to hand over an event, or holding what a flush needs."""
+        if not _is_ours_at_work(frame):
+            return False
+        if self._patient_until_s is None:
+            self._patient_until_s = time.monotonic() + _PATIENCE_S
+        return time.monotonic() < self._patient_until_s
 
     def install_handler(self) -> None:
         """Handle SIGTERM if nobody else does, and if this thread and interpreter may."""
@@ -181,6 +198,23 @@ async def _uvicorn_shutdown(wrapped: Any, instance: Any, args: Any, kwargs: Any)
 def _uvicorn_raises_sigterm(server: Any) -> bool:
     """Whether uvicorn will raise the SIGTERM again that stopped it; it tells nobody. As of uvicorn 0.29 to 0.54."""
     return signal.SIGTERM in getattr(server, "_captured_signals", ())
+
+
+def _is_ours_at_work(frame: FrameType | None) -> bool:
+    """Whether a stack is in our code, or in what that calls; not while it waits for the provider's SDK."""
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package == "payi_otel":
+            return True
+        if package not in _TRANSPARENT:
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _signal_again() -> None:
+    time.sleep(_LOOK_AGAIN_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _is_main_thread() -> bool:

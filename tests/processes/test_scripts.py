@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -11,6 +13,9 @@ import pytest
 from tests.processes.world import Run, hanging_server, wait, wait_until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and forks as POSIX has them")
+
+AS_FIRST_PROCESS = ("unshare", "--map-root-user", "--pid", "--fork", "--")
+HAS_NAMESPACES = bool(shutil.which("unshare")) and subprocess.call([*AS_FIRST_PROCESS, "true"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -76,3 +81,10 @@ def test_with_pay_i_hung_the_process_ends_and_leaves_everything_in_the_outbox(
     run.payi_url = ""
     run.start_next_process()
     run.assert_stored(3)
+
+
+@pytest.mark.skipif(not HAS_NAMESPACES, reason="no process namespaces on this system")
+def test_the_first_process_of_a_container_goes_on_after_sigterm(run: Run) -> None:
+    ended = run.as_bare("script.py", "sigterm_that_is_ignored", launcher=AS_FIRST_PROCESS)
+    assert ended.status == 0
+    run.assert_stored(4)

@@ -89,15 +89,18 @@ def test_uvicorn_that_reloads(run: Run, tmp_path: Path) -> None:
     run.assert_stored(4)
 
 
-@pytest.mark.parametrize("preload", [(), ("--preload",)], ids=["", "preload"])
 @pytest.mark.parametrize(
-    ("worker", "app"),
+    ("options", "app"),
     [
-        ("sync", "web_wsgi:app"),
-        ("gthread", "web_wsgi:app"),
-        ("uvicorn_worker.UvicornWorker", "web_asgi:app"),
+        ("--worker-class=sync", "web_wsgi:app"),
+        ("--worker-class=sync --preload", "web_wsgi:app"),
+        ("--worker-class=gthread", "web_wsgi:app"),
+        ("--worker-class=gthread --preload", "web_wsgi:app"),
+        ("--worker-class=asgi", "web_asgi:app"),
+        ("--worker-class=uvicorn_worker.UvicornWorker", "web_asgi:app"),
+        ("--worker-class=uvicorn_worker.UvicornWorker --preload", "web_asgi:app"),
     ],
 )
-def test_gunicorn(run: Run, worker: str, app: str, preload: tuple[str, ...]) -> None:
-    stops_as_bare(run, *GUNICORN, f"--worker-class={worker}", *preload, app)
+def test_gunicorn(run: Run, options: str, app: str) -> None:
+    stops_as_bare(run, *GUNICORN, *options.split(), app)
     run.assert_stored(4)

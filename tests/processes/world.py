@@ -71,9 +71,9 @@ class Run:
         """Run a Python program of `apps` to its end."""
         return wait(self.start([sys.executable, *arguments]))
 
-    def as_bare(self, *arguments: str) -> Ended:
+    def as_bare(self, *arguments: str, launcher: Sequence[str] = ()) -> Ended:
         """Run it to its end beside a bare one, and check that both ended in the same way."""
-        command = [sys.executable, *arguments]
+        command = [*launcher, sys.executable, *arguments]
         bare, ours = self.start(command, bare=True), self.start(command)
         ended, expected = wait(ours), wait(bare)
         assert ended.normalized == expected.normalized
