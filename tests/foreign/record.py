@@ -17,10 +17,14 @@ import sys
 import tempfile
 import venv
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from payi_otel.demo.provider import FakeProvider, running_provider
+from payi_otel.gateway.protobuf import decode_spans
+from payi_otel.spans.neutral import SpanData
+from tests.support.otlp_sink import running_otlp_sink
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("PAYI_FOREIGN_CACHE") or Path(tempfile.gettempdir()) / "payi-foreign")
@@ -68,6 +72,12 @@ NODE: Mapping[str, tuple[str, ...]] = {
         "@anthropic-ai/sdk@<1",
     ),
 }
+JAVA: Mapping[str, tuple[str, ...]] = {
+    "opentelemetry-java-agent": (
+        "io.opentelemetry.javaagent:opentelemetry-javaagent:[2.18,3)",
+        "com.openai:openai-java:[4,5)",
+    )
+}
 NODE_COMMON = ("@opentelemetry/api", "@opentelemetry/sdk-trace-node", "@opentelemetry/instrumentation")
 
 
@@ -96,6 +106,65 @@ def node_command(name: str) -> list[str]:
     return ["node", str(folder / "drive.cjs"), name]
 
 
+def java_folder(name: str) -> Path:
+    """The folder with the jars of a Java instrumentation, made on first use."""
+    folder = CACHE / name
+    if not (folder / "lib").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = "".join(
+            f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+            f"<version>{version}</version></dependency>"
+            for group, artifact, version in (package.split(":") for package in JAVA[name])
+        )
+        (folder / "pom.xml").write_text(
+            '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+            "<groupId>drive</groupId><artifactId>drive</artifactId><version>1</version>"
+            f"<dependencies>{wanted}</dependencies></project>"
+        )
+        copy = ["mvn", "-q", "dependency:copy-dependencies", "-DoutputDirectory=lib"]
+        subprocess.run(copy, check=True, cwd=folder)
+    return folder
+
+
+def record_java(name: str) -> None:
+    """Drive the Java agent, whose spans come by OTLP, and write its file."""
+    lib = java_folder(name) / "lib"
+    (agent,) = lib.glob("opentelemetry-javaagent-*.jar")
+    jars = [agent, *lib.glob("openai-java-[0-9]*.jar")]
+    with running_provider() as provider, running_otlp_sink() as otlp:
+        options = {
+            # Without it the agent takes a program that is run from its source for a tool of the JDK.
+            "javaagent.enabled": "true",
+            "metrics.exporter": "none",
+            "logs.exporter": "none",
+            "exporter.otlp.protocol": "http/protobuf",
+            "exporter.otlp.endpoint": otlp.url,
+        }
+        flags = [f"-Dotel.{option}={value}" for option, value in options.items()]
+        program = [str(HERE / "Drive.java"), str(HERE / "calls.json"), provider.openai_base_url]
+        done = subprocess.run(
+            ["java", f"-javaagent:{agent}", *flags, "-cp", f"{lib}/*", *program],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        spans = [span for body in otlp.bodies for span in decode_spans(body).items]
+        calls = []
+        for line in map(json.loads, done.stdout.splitlines()):
+            mine = [one for one in spans if line["begin_ns"] <= one.start_ns <= line["end_ns"]]
+            calls.append({"label": line["label"], "spans": [as_json(one) for one in mine]})
+        told = {
+            "versions": {jar.stem.rpartition("-")[0]: jar.stem.rpartition("-")[2] for jar in jars},
+            "calls": [with_bill(*pair) for pair in pairs(calls, provider)],
+        }
+    write(name, told)
+
+
+def as_json(span: SpanData) -> dict[str, Any]:
+    """A span as in the other records."""
+    told = asdict(span)
+    del told["resource"]
+    return told
+
+
 def record(name: str, command: list[str]) -> None:
     """Drive one instrumentation and write its file."""
     with running_provider() as provider:
@@ -110,6 +179,11 @@ def record(name: str, command: list[str]) -> None:
         if process.wait() != 0:
             raise SystemExit(f"{name}: {' '.join(command)} failed")
         told = {**lines[0], "calls": [with_bill(*pair) for pair in pairs(lines[1:], provider)]}
+    write(name, told)
+
+
+def write(name: str, told: dict[str, Any]) -> None:
+    """Keep a record."""
     (HERE / "recorded" / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
@@ -133,7 +207,7 @@ def shortened(value: Any) -> Any:
             for name, item in value.items()
             if name not in {"exception.stacktrace", "logfire.json_schema"}
         }
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [shortened(item) for item in value]
     if isinstance(value, str):
         value = re.sub(f"({re.escape(LONG_PROMPT)})+", LONG_PROMPT, value)
@@ -147,8 +221,11 @@ def main(names: list[str]) -> None:
         **dict.fromkeys(PYTHON, python_command),
         **dict.fromkeys(NODE, node_command),
     }
-    for name in names or makers:
-        record(name, makers[name](name))
+    for name in names or [*makers, *JAVA]:
+        if name in JAVA:
+            record_java(name)
+        else:
+            record(name, makers[name](name))
         print(f"recorded {name}")
 
 

@@ -14,7 +14,7 @@ import pytest
 from payi_otel.demo.provider import running_provider
 from tests.support.ingest_sink import running_sink
 from tests.zero_code.environments import make_environment
-from tests.zero_code.otlp_sink import running_otlp_sink
+from tests.support.otlp_sink import running_otlp_sink
 
 VENDOR_S_DISTRO = """
 from opentelemetry import trace

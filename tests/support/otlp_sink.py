@@ -20,8 +20,11 @@ class OtlpSink:
         """Names of the spans."""
         self.attributes: list[set[str]] = []
         """The names of each span's attributes."""
+        self.bodies: list[bytes] = []
+        """The requests as they came."""
 
     def take(self, body: bytes) -> None:
+        self.bodies.append(body)
         request = ExportTraceServiceRequest.FromString(body)
         for resource in request.resource_spans:
             for scope in resource.scope_spans:
