@@ -3,26 +3,16 @@
 uvicorn fastapi_streaming:app, then: curl -N 'http://127.0.0.1:8000/ask?question=Why&user=jane'
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from openai import AsyncOpenAI
 
-from payi_otel import payi_instrument, score_kpi, shutdown, track_context
+from payi_otel import payi_instrument, score_kpi, track_context
 
-
-@asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    payi_instrument()
-    yield
-    # uvicorn ends by the signal that stopped it, which runs no exit hooks.
-    await asyncio.to_thread(shutdown)
-
-
-app = FastAPI(lifespan=lifespan)
+payi_instrument()
+app = FastAPI()
 client = AsyncOpenAI()
 
 

@@ -1,11 +1,10 @@
 """Instrumented once before the workers are forked, as gunicorn does with preload_app; POSIX only."""
 
 import multiprocessing
-import os
 
 from openai import OpenAI
 
-from payi_otel import force_flush, payi_instrument, track
+from payi_otel import payi_instrument, track
 
 payi_instrument()
 
@@ -21,9 +20,6 @@ def summarise(document: str) -> None:
 def work(documents: list[str]) -> None:
     for document in documents:
         summarise(document)
-    # multiprocessing leaves a worker by os._exit, which runs no exit hooks.
-    if not force_flush():
-        os._exit(1)
 
 
 if __name__ == "__main__":

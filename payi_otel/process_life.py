@@ -99,7 +99,9 @@ class ProcessLife:
 
     def _is_patient_with(self, frame: FrameType | None) -> bool:
         """Whether the interrupted code is ours: about to hand over an event, or holding what a flush needs."""
-        if not _is_ours_at_work(frame):
+        # Passed on by a handler of the application, which a second signal would reach once more.
+        is_passed_on = signal.getsignal(signal.SIGTERM) != self.on_sigterm
+        if is_passed_on or not _is_ours_at_work(frame):
             return False
         if self._patient_until_s is None:
             self._patient_until_s = time.monotonic() + _PATIENCE_S
