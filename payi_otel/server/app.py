@@ -19,6 +19,7 @@ from payi_otel.server.api import (
     kpis,
     limits,
     local,
+    proxy,
     reports,
     requests,
     scores,
@@ -29,6 +30,8 @@ from payi_otel.server.api.models import ApiErrorOut
 from payi_otel.server.auth import KEY_HEADER, Gate
 from payi_otel.server.config import ServerConfig
 from payi_otel.server.errors import add_error_handlers
+from payi_otel.server.proxy.hosts import HostRules
+from payi_otel.server.proxy.relay import Relay
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.keys import allow_key, any_key, new_key
 from payi_otel.version import VERSION
@@ -46,6 +49,7 @@ _AREAS = (
     experiences,
     reports,
     values,
+    proxy,
     local,
 )
 
@@ -58,10 +62,12 @@ def create_app(config: ServerConfig) -> FastAPI:
     """
     store = Store(config.database)
     _prepare_keys(store, config)
+    relay = Relay(store)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         yield
+        await relay.close()
         store.close()
 
     # The gate checks the key before anything else; this only says so in the OpenAPI document.
@@ -84,6 +90,8 @@ def create_app(config: ServerConfig) -> FastAPI:
     # Without a key, for whatever watches over the process.
     app.add_api_route("/healthz", _health, methods=["GET"])
     app.state.store = store
+    app.state.relay = relay
+    app.state.host_rules = HostRules(config.provider_hosts, config.private_providers)
     add_error_handlers(app)
     app.add_middleware(
         Gate,
