@@ -11,11 +11,14 @@ import time
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace import StatusCode
 
 from tests.gateway.spans import chat_span
 
 # While the Collector is away: the exporter tries again until then.
 _EXPORT_TIMEOUT_S = 90
+# What a tail sampler keeps for certain.
+_ERROR_EVERY = 50
 
 
 def exporter_for(endpoint: str, protocol: str) -> SpanExporter:
@@ -41,7 +44,9 @@ def main(endpoint: str, protocol: str, prefix: str, count: int, pause_s: float) 
         )
     )
     for number in range(count):
-        with provider.get_tracer("shop").start_as_current_span("GET /answer"):
+        with provider.get_tracer("shop").start_as_current_span("GET /answer") as request:
+            if number % _ERROR_EVERY == 0:
+                request.set_status(StatusCode.ERROR)
             content = {"payi.provider_request_json": '{"messages":[]}'}
             chat_span(provider, f"chatcmpl-{prefix}-{number:08d}", content)
         print(number, flush=True)

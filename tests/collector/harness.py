@@ -104,7 +104,8 @@ class Collector(Process):
             "COLLECTOR_STORAGE": str(folder / "collector-storage"),
             "PAYI_GATEWAY_KEY": KEY,
         }
-        command = [str(binary()), "--config", str(EXAMPLES / example)]
+        configurations = (EXAMPLES / example, Path(__file__).with_name("quiet.yaml"))
+        command = [str(binary()), *(f"--config={path}" for path in configurations)]
         super().__init__(
             command, {**settings, **environment}, f"http://127.0.0.1:{health}/", folder / "collector.log"
         )

@@ -103,6 +103,43 @@ def test_application_collector_gateway_server(payi, tmp_path, protocol):
         assert_exactly(payi, "one", 100)
 
 
+@pytest.mark.parametrize("also_directly", [False, True])
+def test_real_calls_cost_what_they_cost_once(payi, tmp_path, also_directly):
+    """Through the Collector alone, and through it and straight to Pay-i at once."""
+    from payi_otel.demo.provider import running_provider
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYI_")}
+    environment |= {"PYTHONPATH": str(ROOT), "PAYI_OUTBOX_DIR": str(tmp_path / "application-outbox")}
+    if also_directly:
+        environment |= {"PAYI_API_KEY": payi.api_key, "PAYI_BASE_URL": payi.url}
+    gateway = Gateway(tmp_path, payi.url, payi.api_key)
+    collector = Collector("to_gateway.yaml", tmp_path, {"PAYI_GATEWAY_ENDPOINT": gateway.http})
+    with running(gateway, collector), running_provider() as provider:
+        command = [
+            sys.executable, "-m", "tests.collector.genai_app",
+            collector.http, provider.openai_base_url, provider.anthropic_base_url, "10",
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=DEADLINE_S
+        )
+        assert (done.returncode, done.stdout) == (0, "flushed True\n"), done.stderr
+        billed = [served.billed for served in provider.requests if served.billed is not None]
+        assert len(billed) == 20
+        # Behind everything else on its way; and a gateway that has stopped has delivered what it had.
+        with application(collector.http, "http", "last", 1):
+            pass
+        wait_for(lambda: len(stored_ids(payi)) >= 21, "all calls at the server")
+        assert gateway.stop() == 0
+    ids = Counter(stored_ids(payi))
+    assert ids == Counter([item.response_id for item in billed] + ["chatcmpl-last-00000000"])
+    shipping = next(
+        item
+        for item in ask(payi, "/api/v1/local/summary")["use_cases"]
+        if item["use_case_name"] == "shipping"
+    )
+    assert (shipping["calls"], shipping["instances"], shipping["unpriced"]) == (20, 10, 0)
+
+
 def test_the_gateway_and_a_second_backend_at_once(payi, tmp_path):
     gateway = Gateway(tmp_path, payi.url, payi.api_key)
     with running_backend() as backend:
@@ -131,8 +168,8 @@ def test_tail_sampling_takes_nothing_from_the_cost(payi, tmp_path):
             with application(collector.http, "http", "tail", 300):
                 pass
             assert_exactly(payi, "tail", 300)
-            wait_for(lambda: len(backend.spans) > 0, "a sampled trace at the backend")
-    # One in a hundred by chance: a third of all is as good as impossible.
+            wait_for(lambda: len(backend.spans) >= 12, "the six failed traces at the backend")
+    # And one in a hundred by chance: a third of all is as good as impossible.
     assert len(backend.spans) < 200
 
 
