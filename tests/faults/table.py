@@ -23,8 +23,8 @@ _AT_ONCE = 2
 _TEXT = """\
 # Faults
 
-What becomes of events when something goes wrong between an application and Pay-i. `python -m tests.faults.table` runs
-all of this and writes this page; `pytest tests/faults` runs the same and checks it.
+What becomes of events when something goes wrong between an application and Pay-i. `nox -s faults` runs all of this and
+writes this page; `pytest tests/faults` runs the same and checks it.
 
 ## Between the application and the server
 
@@ -112,7 +112,8 @@ def _outage(world: World, folder: Path) -> str:
     _say("outage")
     came = outage.run(world, folder / "outage")
     growth = f"{came.growth / 1024**2:.1f} MB"
-    row = [_outage_name(), came.waiting, came.stored, came.twice, growth, f"{came.seconds:.0f}"]
+    counts = [f"{count:,}" for count in (came.waiting, came.stored, came.twice)]
+    row = [_outage_name(), *counts, growth, f"{came.seconds:.0f}"]
     return markdown(["made", "waiting at the end", "stored", "twice", "growth", "seconds"], [row])
 
 
