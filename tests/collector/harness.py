@@ -114,11 +114,19 @@ class Collector(Process):
 class Gateway(Process):
     """`payi-otel gateway` with an outbox folder that outlives it."""
 
-    def __init__(self, folder: Path, payi_url: str, payi_key: str, name: str = "gateway") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        payi_url: str,
+        payi_key: str,
+        name: str = "gateway",
+        arguments: Sequence[str] = (),
+        **environment: str,
+    ) -> None:
         http, grpc = free_port(), free_port()
         self.http = f"http://127.0.0.1:{http}"
         self.grpc = f"127.0.0.1:{grpc}"
-        environment = {
+        environment |= {
             "PAYI_BASE_URL": payi_url,
             "PAYI_API_KEY": payi_key,
             "PAYI_OUTBOX_DIR": str(folder / f"{name}-outbox"),
@@ -126,7 +134,7 @@ class Gateway(Process):
         }
         command = [
             sys.executable, "-m", "payi_otel.cli", "gateway",
-            "--http-port", str(http), "--grpc-port", str(grpc),
+            "--http-port", str(http), "--grpc-port", str(grpc), *arguments,
         ]  # fmt: skip
         super().__init__(command, environment, f"{self.http}/readyz", folder / f"{name}.log")
 

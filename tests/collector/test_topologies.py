@@ -21,6 +21,7 @@ from tests.collector.harness import (
     running_backend,
     wait_for,
 )
+from tests.support.ingest_sink import Reply, running_sink
 
 ROOT = Path(__file__).parents[2]
 INPUT, OUTPUT = 12, 7
@@ -210,3 +211,19 @@ def test_two_gateways_share_the_work_and_one_may_die(payi, tmp_path):
             second.start()
         assert all(outboxes), "both gateways stored events"
         assert_exactly(payi, "both", 300)
+
+
+def test_a_full_gateway_holds_the_collector_back_until_pay_i_is_there_again(tmp_path):
+    count, small = 3_000, {"PAYI_OUTBOX_MAX_BYTES": str(2**20)}
+    with running_sink() as sink:
+        sink.script.extend([Reply(503)] * 100_000)
+        gateway = Gateway(tmp_path, sink.url, "k", arguments=["--max-body-mib", "1"], **small)
+        collector = Collector("to_gateway.yaml", tmp_path, {"PAYI_GATEWAY_ENDPOINT": gateway.http})
+        with running(gateway, collector):
+            with application(collector.http, "http", "full", count):
+                pass
+            wait_for(lambda: "no room in the outbox" in collector.text(), "the gateway is full")
+            assert sink.events == {}
+            sink.script.clear()
+            wait_for(lambda: len(sink.events) >= count, f"{count} events at Pay-i")
+        assert set(sink.events) == {f"chatcmpl-full-{number:08d}" for number in range(count)}
