@@ -18,8 +18,6 @@ class OtlpSink:
         self.url = ""
         self.spans: list[str] = []
         """Names of the spans."""
-        self.attributes: list[set[str]] = []
-        """The names of each span's attributes."""
         self.bodies: list[bytes] = []
         """The requests as they came."""
 
@@ -28,9 +26,7 @@ class OtlpSink:
         request = ExportTraceServiceRequest.FromString(body)
         for resource in request.resource_spans:
             for scope in resource.scope_spans:
-                for span in scope.spans:
-                    self.spans.append(span.name)
-                    self.attributes.append({attribute.key for attribute in span.attributes})
+                self.spans.extend(span.name for span in scope.spans)
 
 
 @contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
 
 from payi_otel.registry import registry
 from payi_otel.spans.event import IngestEvent
@@ -24,6 +26,9 @@ _NATIVE = "com.anthropic.sdk"
 _NO_TIME = datetime.fromtimestamp(0, tz=timezone.utc)
 
 
+_Facts = tuple[str, str, Mapping[str, Mapping[str, int]], "str | None", "int | None"]
+
+
 class ForeignSpans:
     """Decides about every foreign span of the process, whichever of our processor and exporter it comes through.
 
@@ -33,7 +38,7 @@ class ForeignSpans:
 
     def __init__(self) -> None:
         self._sightings = Sightings()
-        self._ours: deque[tuple[IngestEvent, Place]] = deque(maxlen=1_000)
+        self._ours: deque[tuple[_Facts, SpanContext | None, SpanContext | None, int]] = deque(maxlen=1_000)
         self._told: set[str] = set()
 
     def is_candidate(self, span: ReadableSpan) -> bool:
@@ -49,31 +54,21 @@ class ForeignSpans:
         return True
 
     def sent_ours(self, event: IngestEvent, span: ReadableSpan) -> None:
-        """Remember an event of ours."""
-        context, parent = span.get_span_context(), span.parent
-        if context is not None:
-            place = Place(
-                f"{context.trace_id:032x}",
-                f"{context.span_id:016x}",
-                None if parent is None else f"{parent.span_id:016x}",
-                SCOPE,
-                span.end_time or 0,
-            )
-            # Without what it may quote: this is kept for long.
-            slim = IngestEvent(
-                event.provider_response_id,
-                event.category,
-                event.units,
-                _NO_TIME,
-                event.resource,
-                http_status_code=event.http_status_code,
-            )
-            self._ours.append((slim, place))
+        """Remember an event of ours; quick, because it is on the caller's thread."""
+        # Without what the event may quote: this is kept for long.
+        facts = (
+            event.provider_response_id,
+            event.category,
+            event.units,
+            event.resource,
+            event.http_status_code,
+        )
+        self._ours.append((facts, span.get_span_context(), span.parent, span.end_time or 0))
 
     def event_of(self, span: ReadableSpan) -> IngestEvent | None:
         """The event to send for a candidate, None where there is none or another one says as much."""
         while self._ours:
-            self._sightings.admit(*self._ours.popleft())
+            self._sightings.admit(*_ours(*self._ours.popleft()))
         data = span_data(span)
         settings = registry.settings
         rules = NO_RULES if settings is None else PriceRules(settings.host_mappings, settings.model_mappings)
@@ -89,6 +84,21 @@ class ForeignSpans:
             "that are priced",
             scope_name,
         )
+
+
+def _ours(
+    facts: _Facts, context: SpanContext | None, parent: SpanContext | None, end_ns: int
+) -> tuple[IngestEvent, Place]:
+    """What an event of ours tells about its call, and where."""
+    event_id, category, units, resource, status = facts
+    place = Place(
+        f"{context.trace_id:032x}" if context is not None else "",
+        f"{context.span_id:016x}" if context is not None else "",
+        f"{parent.span_id:016x}" if parent is not None else None,
+        SCOPE,
+        end_ns,
+    )
+    return IngestEvent(event_id, category, units, _NO_TIME, resource, http_status_code=status), place
 
 
 def foreign_spans() -> ForeignSpans:
