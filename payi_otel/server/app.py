@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -92,6 +93,10 @@ def create_app(config: ServerConfig) -> FastAPI:
     app.state.store = store
     app.state.relay = relay
     app.state.host_rules = HostRules(config.provider_hosts, config.private_providers)
+    if importlib.util.find_spec("opentelemetry.proto") is not None:
+        from payi_otel.server.otlp import mount_otlp
+
+        mount_otlp(app, store, config.max_body_bytes)
     add_error_handlers(app)
     app.add_middleware(
         Gate,

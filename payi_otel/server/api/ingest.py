@@ -30,6 +30,9 @@ from payi_otel.server.store.ingest import Event, store_events
 router = APIRouter(prefix="/api/v1/ingest", tags=["ingest"])
 
 MOST_EVENTS = 10_000
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    400: {"model": BulkOut | ApiErrorOut, "description": "No event was taken"}
+}
 Events = list[SkipValidation[BulkIngestRequest]]
 """Described as events, but checked one by one: a wrong one must not refuse the others."""
 
@@ -57,13 +60,13 @@ def ingest(
     return ingest_answer(outcome, experience=experience)
 
 
-@router.post("/bulk", response_model=BulkOut)
+@router.post("/bulk", response_model=BulkOut, responses=_REFUSED)
 def bulk(events: Events, request: Request, application_id: ApplicationId, store: StoreOf) -> JSONResponse:
     """Take many events. Refused ones are listed, the others are taken; known ones are not counted again."""
     return _take(events, request, application_id, store, upsert=False)
 
 
-@router.post("/bulk-upsert", response_model=BulkOut)
+@router.post("/bulk-upsert", response_model=BulkOut, responses=_REFUSED)
 def bulk_upsert(
     events: Events, request: Request, application_id: ApplicationId, store: StoreOf
 ) -> JSONResponse:

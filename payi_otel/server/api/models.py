@@ -265,3 +265,13 @@ class BulkOut(BaseModel):
     item_error_count: int
     total_count: int
     errors: list[ItemError] | None = None
+
+
+class ProblemOut(BaseModel):
+    """A refusal of a KPI score."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None

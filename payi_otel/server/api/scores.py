@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection
 
 from payi_otel.server.api.context import ApplicationId, Paging, Segment, StoreOf, new_request_id, now
-from payi_otel.server.api.models import PageOut, ScoreBody, ScoreOut
+from payi_otel.server.api.models import PageOut, ProblemOut, ScoreBody, ScoreOut
 from payi_otel.server.store import instances, kpis, use_cases
 from payi_otel.server.store.instances import Instance
 from payi_otel.server.store.kpis import Kpi, Score
@@ -16,8 +17,12 @@ from payi_otel.server.store.pages import Page
 
 router = APIRouter(prefix="/api/v1/use_cases/instances", tags=["KPI scores"])
 
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemOut, "description": "Refused"} for status in (400, 404)
+}
 
-@router.put("/{use_case_name}/{use_case_id}/kpis/{kpi_name}")
+
+@router.put("/{use_case_name}/{use_case_id}/kpis/{kpi_name}", responses=_REFUSED)
 def set_score(
     use_case_name: Segment,
     use_case_id: Segment,
@@ -57,8 +62,8 @@ def list_scores(
         return _page(kpis.scores_page(connection, [instance], paging, kpi_name))
 
 
-@router.put("/{use_case_id}/kpis/{kpi_name}")
-@router.post("/{use_case_id}/kpis/{kpi_name}")
+@router.put("/{use_case_id}/kpis/{kpi_name}", responses=_REFUSED)
+@router.post("/{use_case_id}/kpis/{kpi_name}", responses=_REFUSED)
 def set_score_by_id(
     use_case_id: Segment, kpi_name: Segment, body: ScoreBody, application_id: ApplicationId, store: StoreOf
 ) -> Response:
