@@ -18,6 +18,7 @@ class Deadline:
     def __init__(self, timeout_s: float) -> None:
         self._timer = threading.Timer(timeout_s, self._end)
         self._timer.daemon = True
+        self._timer.name = "payi-deadline"
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self.is_over = False
