@@ -1,0 +1,129 @@
+"""How many events a second the self-hosted server takes, in bulk requests of 500, on SQLite and on PostgreSQL.
+
+    python benchmarks/server_ingest.py [--batches 40] [--writers 4] [--postgresql URL]
+
+The server is a process of its own and commits to disk before it answers; on one machine with its database and the
+writers, so all share the cores. Without a URL a PostgreSQL is started for the run. Events go to 20 use cases, 100
+users and a new instance each, a fifth of them to a limit. The dashboard's query is timed on what has been stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+ROOT = Path(__file__).parents[1]
+KEY, BATCH, LIMIT = "sk-payi-app-benchmark", 500, "benchmark"
+
+
+def batch(number: int) -> bytes:
+    """One request's body."""
+    events = [
+        {
+            "category": "system.openai",
+            "resource": "gpt-4o-mini",
+            "units": {"text": {"input": 1000 + place, "output": 200}, "text_cache_read": {"input": 64}},
+            "event_timestamp": "2026-10-20T12:00:00Z",
+            "end_to_end_latency_ms": 900,
+            "time_to_first_token_ms": 80,
+            "http_status_code": 200,
+            "provider_response_id": f"chatcmpl-{number}-{place}",
+            "use_case_name": f"case_{place % 20}",
+            "use_case_id": f"instance-{number}-{place}",
+            "user_id": f"user-{place % 100}",
+            "properties": {"tier": "gold"},
+            "limit_ids": [LIMIT] if place % 5 == 0 else [],
+        }
+        for place in range(BATCH)
+    ]
+    return json.dumps(events).encode()
+
+
+@contextmanager
+def served(database: str) -> Iterator[str]:
+    """A server process."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = (
+        f"from payi_otel.server.main import serve; serve(port={port}, database={database!r}, api_key={KEY!r})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measure(name: str, database: str, batches: int, writers: int) -> None:
+    """Print one line for a database."""
+    with served(database) as url:
+        transport = httpx2.HTTPTransport(retries=20)
+        with httpx2.Client(
+            base_url=url, headers={"xProxy-api-key": KEY}, timeout=120, transport=transport
+        ) as http:
+            http.post("/api/v1/limits", json={"limit_name": LIMIT, "limit_id": LIMIT, "max": 1e6})
+
+            def post(body: bytes) -> float:
+                began = time.perf_counter()
+                answer = http.post(
+                    "/api/v1/ingest/bulk-upsert", content=body, headers={"content-type": "application/json"}
+                )
+                assert answer.json()["ingest_count"] == BATCH
+                return time.perf_counter() - began
+
+            bodies = [batch(number) for number in range(batches)]
+            post(batch(-1))
+            began = time.perf_counter()
+            with ThreadPoolExecutor(writers) as pool:
+                latencies = list(pool.map(post, bodies))
+            took = time.perf_counter() - began
+            began = time.perf_counter()
+            http.get("/api/v1/local/summary").raise_for_status()
+            dashboard = time.perf_counter() - began
+    print(
+        f"{name:<11} {batches * BATCH / took:>9,.0f} events/s   "
+        f"{statistics.median(latencies) * 1000:>7.0f} ms a request (median)   "
+        f"{dashboard * 1000:>6.0f} ms dashboard of {(batches + 1) * BATCH:,} events",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Measure both databases."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batches", type=int, default=40)
+    parser.add_argument("--writers", type=int, default=4)
+    parser.add_argument("--postgresql", metavar="URL", help="an empty database; without it one is started")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        measure("SQLite", str(Path(folder) / "payi.db"), arguments.batches, arguments.writers)
+    if arguments.postgresql:
+        measure("PostgreSQL", arguments.postgresql, arguments.batches, arguments.writers)
+        return
+    sys.path.insert(0, str(ROOT))
+    from tests.support.postgresql import NoPostgreSQL, running_cluster
+
+    try:
+        with running_cluster() as cluster:
+            measure("PostgreSQL", cluster.new_database(), arguments.batches, arguments.writers)
+    except NoPostgreSQL as missing:
+        print(f"PostgreSQL  {missing}")
+
+
+if __name__ == "__main__":
+    main()
