@@ -6,7 +6,7 @@ Amounts are decimal US dollars. A unit without a price is reported as unknown an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -68,8 +68,25 @@ class Cost:
     warnings: tuple[str, ...] = ()
 
 
-def price(consumption: Consumption) -> Cost:
-    """Price a request.
+class PriceLists:
+    """The managed price lists that were needed so far: looking one up costs more than all the rest of pricing."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Any, ...], PriceCalculation | None] = {}
+
+    def find(self, consumption: Consumption) -> PriceCalculation | None:
+        """The price list of a resource at the time of the event, None where nobody knows it."""
+        # Prices change on the minute, if within a day at all.
+        minute = consumption.at.replace(second=0, microsecond=0)
+        context = _context(consumption)
+        key = (consumption.category, consumption.resource, minute, *sorted(context.items()))
+        if key not in self._found:
+            self._found[key] = _find(replace(consumption, at=minute))
+        return self._found[key]
+
+
+def price(consumption: Consumption, lists: PriceLists | None = None) -> Cost:
+    """Price a request; with `lists` those of earlier requests are not looked up again.
 
     >>> from datetime import timezone
     >>> at = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -79,7 +96,7 @@ def price(consumption: Consumption) -> Cost:
     counted = {name: count for name, count in consumption.units.items() if count.input or count.output}
     if not counted:
         return Cost(resource_id=None)
-    found = _find(consumption)
+    found = (lists or PriceLists()).find(consumption)
     if found is None:
         warning = f"unknown_resource: no price for {consumption.resource!r} in {consumption.category!r}"
         return Cost(unknown_units=counted, warnings=(warning,))

@@ -48,7 +48,7 @@ def _cost(units: Mapping[str, UnitCount], values: Mapping[str, Any], book: Price
         speed=properties.get("system.speed"),
     )
     custom = book.prices(category, resource, consumption.at)
-    return price(consumption) if custom is None else price_by(custom, consumption)
+    return price(consumption, book.managed) if custom is None else price_by(custom, consumption)
 
 
 def _as_json(units: Mapping[str, UnitCount]) -> dict[str, dict[str, int]]:
