@@ -3,11 +3,11 @@
 A bare run, which is one without a Pay-i key, makes none: it only shows how the program ends without payi_otel.
 """
 
+import ctypes
 import os
 
 IS_BARE = "PAYI_API_KEY" not in os.environ
 _QUESTION = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "What is left at the end?"}]}
-_open = []
 
 
 def instrument() -> None:
@@ -34,7 +34,8 @@ def leave_stream_open() -> None:
     client = _client()
     stream = client.chat.completions.create(**_QUESTION, stream=True)
     next(stream)
-    _open.append((client, stream))
+    # Open until the process is gone: Python 3.13.0 crashes, also without payi_otel, when it closes such a stream at exit.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object((client, stream)))
 
 
 def _client():
