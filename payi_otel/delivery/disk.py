@@ -36,6 +36,10 @@ _CHECKPOINT_ABOVE_BYTES = 4 * 1024 * 1024
 _MOST_PARAMETERS = 900
 
 
+class FileRetired(RuntimeError):
+    """The file was given up a moment ago; another one has taken its place, or will."""
+
+
 class DiskFile:
     """One open outbox file. All methods are safe in any thread; they raise `sqlite3.Error` or `OSError`.
 
@@ -47,6 +51,7 @@ class DiskFile:
         self.claimed = claimed
         self._lock = threading.RLock()
         self._checkpointing = threading.Lock()
+        self._is_retired = False
         self._connection: sqlite3.Connection | None = None
         self._count: dict[Lane, int] = {"events": 0, "scores": 0}
         self._bytes = 0
@@ -144,6 +149,15 @@ class DiskFile:
         with self._checkpointing, closing(sqlite3.connect(self.claimed.path, timeout=0)) as database:
             database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
+    def retire(self, *, only_if_empty: bool) -> bool:
+        """Use the file no more: every later use raises `FileRetired`. False when it is to be empty and is not."""
+        with self._lock:
+            if only_if_empty and self.size()[0]:
+                return False
+            self.close()
+            self._is_retired = True
+            return True
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
@@ -163,6 +177,8 @@ class DiskFile:
         self._checkpointing.release()
 
     def _open(self) -> sqlite3.Connection:
+        if self._is_retired:
+            raise FileRetired(f"{self.claimed.path} is in use no more")
         if self._connection is None:
             self._connection = open_file(self.claimed.path)
         return self._connection

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from payi_otel.delivery.dead import DeadLetters
-from payi_otel.delivery.disk import DiskFile, is_damage, salvage
+from payi_otel.delivery.disk import DiskFile, FileRetired, is_damage, salvage
 from payi_otel.delivery.folder import ClaimedFile, OutboxFolder
 from payi_otel.delivery.outbox import Lane, MemoryOutbox, Stored
 from payi_otel.faults import faults
@@ -57,6 +58,14 @@ class DurableOutbox:
         self._file: DiskFile | None = None
         self._no_file_until_s = 0.0
         self._said_failing = False
+        self._file_at_fork: DiskFile | None = None
+        self._renew_locks()
+
+    def _renew_locks(self) -> None:
+        # Taken in this order, and all of them for a fork: SQLite must not be at work while the process is copied,
+        # nor may a child inherit the lock of a file that is being adopted.
+        self._tidying = threading.RLock()
+        self._changing_file = threading.RLock()
 
     # Outbox
 
@@ -82,6 +91,11 @@ class DurableOutbox:
         try:
             if fitting:
                 file.append(fitting)
+        except FileRetired:
+            with self._changing_file:
+                # Whoever retired it has put it out of the way now.
+                pass
+            return self.append(items, spill=spill)
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
             return self._kept_in_memory(items, spill)
@@ -113,7 +127,7 @@ class DurableOutbox:
                 self._file.remove(keys)
 
     def reject(self, stored: Stored, reason: str) -> None:
-        with faults.guard("outbox.dead_letter"):
+        with faults.guard("outbox.dead_letter"), self._tidying:
             self.dead.add(stored.entry, reason)
         self.ack([stored.key])
 
@@ -137,36 +151,42 @@ class DurableOutbox:
             self._file.checkpoint()
 
     def before_fork(self) -> None:
+        self._tidying.acquire()
+        self._changing_file.acquire()
         self._spill.before_fork()
-        if self._file is not None:
-            self._file.before_fork()
+        self._file_at_fork = self._file
+        if self._file_at_fork is not None:
+            self._file_at_fork.before_fork()
 
     def after_fork_in_parent(self) -> None:
-        if self._file is not None:
-            self._file.after_fork_in_parent()
+        if self._file_at_fork is not None:
+            self._file_at_fork.after_fork_in_parent()
         self._spill.after_fork_in_parent()
+        self._changing_file.release()
+        self._tidying.release()
 
     def after_fork_in_child(self) -> None:
+        self._renew_locks()
         self._spill.after_fork_in_child()
         file, self._file = self._file, None
         if file is not None:
             file.claimed.forget_after_fork()
 
     def release(self) -> None:
-        file = self._file
-        if file is not None and not file.size()[0]:
-            self._file = None
-            file.close()
-            file.claimed.remove()
-            if self._remove_folder:
-                self.folder.remove_if_empty()
+        with self._tidying, self._changing_file:
+            file = self._file
+            if file is not None and file.retire(only_if_empty=True):
+                self._file = None
+                file.claimed.remove()
+                if self._remove_folder:
+                    self.folder.remove_if_empty()
 
     # What dead processes left, and what is too old
 
     def adopt(self, take: Callable[[Sequence[Stored]], Collection[int]]) -> bool:
         # A crash in between leaves a few entries in both files: their ids make the second delivery harmless.
-        for folder in self._adopted_from:
-            for claimed in folder.orphans():
+        with self._tidying:
+            for claimed in (claimed for folder in self._adopted_from for claimed in folder.orphans()):
                 try:
                     if not self._adopt_file(claimed, take):
                         return True
@@ -209,17 +229,20 @@ class DurableOutbox:
     # The file
 
     def _own(self) -> DiskFile | None:
-        if self._file is None and time.monotonic() >= self._no_file_until_s:
-            claimed = None
-            try:
-                claimed = self.folder.claim_new()
-                self._file = DiskFile(claimed)
-            except (sqlite3.Error, OSError) as error:
-                if claimed is not None:
-                    claimed.release()
-                self._no_file_until_s = time.monotonic() + _RETRY_DISK_S
-                self._fail(error)
-        return self._file
+        if self._file is not None:
+            return self._file
+        with self._changing_file:
+            if self._file is None and time.monotonic() >= self._no_file_until_s:
+                claimed = None
+                try:
+                    claimed = self.folder.claim_new()
+                    self._file = DiskFile(claimed)
+                except (sqlite3.Error, OSError) as error:
+                    if claimed is not None:
+                        claimed.release()
+                    self._no_file_until_s = time.monotonic() + _RETRY_DISK_S
+                    self._fail(error)
+            return self._file
 
     @contextmanager
     def _watching(self) -> Generator[None]:
@@ -238,10 +261,14 @@ class DurableOutbox:
                 self.folder.path,
                 type(error).__name__,
             )
+        with self._changing_file:
+            self._replace_damaged(error)
+
+    def _replace_damaged(self, error: Exception) -> None:
         file = self._file
         if file is not None and (is_damage(error) or isinstance(error, ValueError)):
             self._file = None
-            file.close()
+            file.retire(only_if_empty=False)
             saved = _set_aside(file.claimed.path)
             file.claimed.remove()
             # Under the keys they had: flushes and scores wait for those.

@@ -101,7 +101,7 @@ class Pump:
         aside_due_s = lane.aside_due_s
         if aside_due_s is not None and count <= len(lane.aside):
             return max(0.0, aside_due_s - now)
-        full = count >= self._config.batch_max_items or self._outbox.size()[1] >= self._config.batch_max_bytes
+        full = count >= lane.limit or self._outbox.size()[1] >= lane.bytes_limit
         if full or self._flushes.waiting:
             return 0.0
         return max(0.0, lane.oldest_s + self._config.batch_max_age_s - now)

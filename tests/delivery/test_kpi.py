@@ -11,6 +11,7 @@ from opentelemetry.sdk._logs import export as logs_export
 from opentelemetry.sdk.trace import TracerProvider
 
 from payi_otel import kpi
+from payi_otel.delivery.scores import KpiScore
 from payi_otel.kpi import NoUseCaseError, define_kpi, increment_kpi, score_kpi
 from payi_otel.registry import registry
 from payi_otel.spans import semconv
@@ -49,6 +50,13 @@ def test_the_current_span_is_asked_before_the_scope(sink: IngestSink, bench: Ben
 def test_names_travel_percent_encoded(sink: IngestSink, bench: Bench) -> None:
     assert score_kpi("a/b ü", 1, use_case_name="x", use_case_id="order/7?").wait(10)
     assert sink.scores == {("x", "order/7?", "a/b ü"): 1}
+
+
+def test_scores_do_not_wait_for_each_other(sink: IngestSink, make_bench: MakeBench) -> None:
+    bench = make_bench(batch_max_age_s=600)
+    for number in range(5):
+        bench.worker.submit_score(KpiScore("chat", str(number), "solved", 1))
+    assert sink.wait_until(lambda sink: len(sink.scores) == 5)
 
 
 async def test_a_score_can_be_awaited(sink: IngestSink, bench: Bench) -> None:

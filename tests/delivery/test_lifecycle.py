@@ -35,7 +35,7 @@ def _run(script: str, url: str) -> subprocess.CompletedProcess[str]:
     code = PRELUDE + textwrap.dedent(script)
     return subprocess.run(
         # Python 3.12 warns of every fork beside a thread.
-        [sys.executable, "-W", "ignore:.*multi-threaded.*fork:DeprecationWarning", "-c", code, url],
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code, url],
         cwd=ROOT,
         capture_output=True,
         text=True,

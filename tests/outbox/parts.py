@@ -20,7 +20,9 @@ def stored(
 ) -> Stored:
     name = name or f"resp_{key}"
     if payload is None:
-        payload = json.dumps({"provider_response_id": name, "category": "system.openai", "units": {}}).encode()
+        payload = json.dumps(
+            {"provider_response_id": name, "category": "system.openai", "units": {}}
+        ).encode()
     return Stored(key, Entry(kind, name, payload), time.time())
 
 

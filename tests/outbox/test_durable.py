@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -240,3 +241,42 @@ def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
     outbox = outbox_in(tmp_path)
     assert outbox.adopt(lambda items: outbox.append(items)) is False
     assert [path.name for path in tmp_path.iterdir()] == [f"outbox-1-{'0' * 16}.db.corrupt"]
+
+
+def test_no_file_comes_into_being_during_a_fork(tmp_path: Path) -> None:
+    outbox = outbox_in(tmp_path)
+    outbox.before_fork()
+    writer = threading.Thread(target=outbox.append, args=([stored(1)],))
+    writer.start()
+    writer.join(0.3)
+    assert (writer.is_alive(), list(tmp_path.iterdir())) == (True, [])
+    outbox.after_fork_in_parent()
+    writer.join(30)
+    assert everything(outbox) == ["resp_1"]
+    outbox.before_fork()
+    outbox.after_fork_in_parent()
+    assert everything(outbox) == ["resp_1"]
+
+
+def test_what_is_appended_while_an_empty_file_is_given_back_is_kept(tmp_path: Path) -> None:
+    outbox = outbox_in(tmp_path)
+    count = 300
+    written: list[int] = []
+
+    def write() -> None:
+        for key in range(1, count + 1):
+            assert outbox.append([stored(key)]) == []
+            written.append(key)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen: set[str] = set()
+    while writer.is_alive() or outbox.size()[0]:
+        batch = outbox.peek("events", 100, 10**6, ())
+        seen.update(ids(batch))
+        outbox.ack([item.key for item in batch])
+        outbox.release()
+    writer.join()
+    assert len(written) == count
+    assert seen == {f"resp_{key}" for key in range(1, count + 1)}
+    assert outbox.folder.files() == []
