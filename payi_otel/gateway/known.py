@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from payi_otel.gateway.evaluations import UseCase
 from payi_otel.spans.event import IngestEvent
@@ -30,7 +31,7 @@ class KnownCalls:
     def __init__(self) -> None:
         self._sightings = Sightings(_MOST_SIGHTINGS)
         # What could not be stored when it was seen first, by its id, and the ids of its spans. Its sender repeats
-        # it, or another one tells the call: then it is no news, but still to be stored.
+        # it, or another one tells the call: then it is no news, but still to be stored. Without what was said.
         self._pending: OrderedDict[str, IngestEvent] = OrderedDict()
         self._pending_spans: OrderedDict[_Span, str] = OrderedDict()
         self._use_cases: OrderedDict[str, UseCase] = OrderedDict()
@@ -49,13 +50,11 @@ class KnownCalls:
             events: dict[str, IngestEvent] = {}
             for event, place in seen:
                 span = (place.trace_id, place.span_id)
-                event_id = self._pending_spans.get(span, event.provider_response_id)
-                found = [self._pending.get(event_id), self._sightings.admit(event, place)]
-                for admitted in found:
-                    if admitted is not None:
-                        news[span] = admitted
-                        rival = events.get(admitted.provider_response_id, admitted)
-                        events[admitted.provider_response_id] = richer(rival, admitted)
+                admitted = self._sightings.admit(event, place) or self._still_wanted(event, span)
+                if admitted is not None:
+                    news[span] = admitted
+                    rival = events.get(admitted.provider_response_id, admitted)
+                    events[admitted.provider_response_id] = richer(rival, admitted)
             try:
                 store(list(events.values()))
             except BaseException:
@@ -63,9 +62,16 @@ class KnownCalls:
                 raise
             self._settle(events)
 
+    def _still_wanted(self, event: IngestEvent, span: _Span) -> IngestEvent | None:
+        event_id = self._pending_spans.get(span, event.provider_response_id)
+        return replace(event, provider_response_id=event_id) if event_id in self._pending else None
+
     def _settle(self, events: Mapping[str, IngestEvent]) -> None:
         for event_id, event in events.items():
-            self._pending.pop(event_id, None)
+            pending = self._pending.get(event_id)
+            # The richer is still to come, from a sender that was asked to come again.
+            if pending is not None and richer(event, pending) is event:
+                del self._pending[event_id]
             if event.use_case_name and event.use_case_id:
                 self._use_cases[event_id] = event.use_case_name, event.use_case_id
         if not self._pending:
@@ -74,7 +80,9 @@ class KnownCalls:
             self._use_cases.popitem(last=False)
 
     def _postpone(self, events: Mapping[str, IngestEvent], news: Mapping[_Span, IngestEvent]) -> None:
-        self._pending.update(events)
+        for event_id, event in events.items():
+            slim = replace(event, provider_request_json=None, provider_response_json=None)
+            self._pending[event_id] = richer(self._pending.get(event_id, slim), slim)
         self._pending_spans.update({span: event.provider_response_id for span, event in news.items()})
         while len(self._pending) > _MOST_PENDING:
             self._pending.popitem(last=False)

@@ -19,7 +19,6 @@ from payi_otel.gateway.batch import (
     Batch,
     LogBatch,
     LogData,
-    Malformed,
     SpanBatch,
     check_ids,
     named,
@@ -155,6 +154,3 @@ def _value(value: AnyValue) -> Any:
     if kind == "bytes_value":
         return base64.b64encode(value.bytes_value).decode("ascii")
     return None
-
-
-__all__ = ["Malformed", "SlowProtobuf", "decode_logs", "decode_spans", "require_fast_protobuf"]

@@ -105,6 +105,28 @@ def test_the_poorer_that_was_refused_never_replaces_the_richer(store):
     assert store.events == [RICH]
 
 
+def test_the_richer_that_was_refused_still_replaces_the_poorer(store):
+    known = KnownCalls()
+    store.full = True
+    with pytest.raises(Full):
+        known.pass_on([(RICH, place(1))], store)
+    store.full = False
+    known.pass_on([(POOR, place(2, "somebody"))], store)
+    known.pass_on([(RICH, place(1))], store)
+    known.pass_on([(RICH, place(1))], store)
+    assert store.events == [POOR, RICH]
+
+
+def test_what_was_said_comes_again_with_its_sender(store):
+    known, full = KnownCalls(), replace(RICH, provider_response_json="what was said")
+    store.full = True
+    with pytest.raises(Full):
+        known.pass_on([(full, place(1))], store)
+    store.full = False
+    known.pass_on([(full, place(1))], store)
+    assert store.events == [full]
+
+
 def test_a_calls_use_case_is_known_once_it_is_stored(store):
     known = KnownCalls()
     store.full = True
