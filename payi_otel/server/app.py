@@ -34,7 +34,7 @@ from payi_otel.server.errors import add_error_handlers
 from payi_otel.server.proxy.hosts import HostRules
 from payi_otel.server.proxy.relay import Relay
 from payi_otel.server.store.engine import Store
-from payi_otel.server.store.keys import allow_key, any_key, new_key
+from payi_otel.server.store.keys import DEFAULT_APPLICATION, allow_key, any_key, lock_application, new_key
 from payi_otel.version import VERSION
 
 _AREAS = (
@@ -113,6 +113,8 @@ def _health() -> dict[str, str]:
 
 def _prepare_keys(store: Store, config: ServerConfig) -> None:
     with store.write() as connection:
+        # Of two servers that start at once on one database only one makes the first key.
+        lock_application(connection, DEFAULT_APPLICATION, now())
         if config.api_key is not None:
             allow_key(connection, config.api_key, now())
         elif not any_key(connection):

@@ -12,12 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
+from payi_otel.server.main import background_server
 from payi_otel.server.pricing import UnitCount
 from payi_otel.server.store import rollups
 from payi_otel.server.store.engine import Overtaken, Store, database_url
@@ -26,6 +28,7 @@ from payi_otel.server.store.keys import ensure_application, list_applications
 from payi_otel.server.store.schema import instances, requests
 from payi_otel.server.store.schema_all import metadata
 from payi_otel.server.store.schema_rollups import rollup_units
+from tests.server.conftest import event, stored, summary
 from tests.support.postgresql import Cluster
 
 NOW = datetime(2026, 10, 20, 12, 30, tzinfo=timezone.utc)
@@ -178,3 +181,28 @@ def test_a_transaction_that_was_overtaken_begins_anew(store: Store) -> None:
 
     with store.read() as connection:
         assert [one.name for one in list_applications(connection)] == ["attempt-3"]
+
+
+def test_two_servers_share_one_database(cluster: Cluster) -> None:
+    """The same events to both at once, and a key made at one: stored once, counted once, known to both."""
+    url, key = cluster.new_database(), "sk-shared"
+    items: list[Any] = [
+        event(provider_response_id=f"shared-{number}", use_case_name="shared", limit_ids=["shared"])
+        for number in range(60)
+    ]
+    with background_server(url, api_key=key) as one, background_server(url) as other:
+
+        def post(worker: int) -> int:
+            server = (one, other)[worker % 2]
+            with httpx2.Client(base_url=server.url, headers={"xProxy-api-key": key}, timeout=60) as http:
+                mine = items[worker * 7 :] + items[: worker * 7]
+                return http.post("/api/v1/ingest/bulk-upsert", json=mine).status_code
+
+        with httpx2.Client(base_url=other.url, headers={"xProxy-api-key": key}, timeout=60) as http:
+            http.post("/api/v1/limits", json={"limit_name": "shared", "limit_id": "shared", "max": 1})
+            with ThreadPoolExecutor(8) as pool:
+                assert set(pool.map(post, range(8))) == {200}
+            assert len(stored(http, "shared")) == 60
+            assert summary(http, "shared")["calls"] == 60
+            totals = http.get("/api/v1/limits/shared").json()["limit"]["totals"]
+    assert (totals["requests"]["total"], totals["cost"]["total"]["base"]) == (60, 0.027)

@@ -105,12 +105,12 @@ def attribution(headers: Mapping[str, str]) -> dict[str, Any]:
     def text(*names: str) -> str | None:
         return next((_decoded(headers[name]) for name in names if headers.get(name)), None)
 
-    def listed(name: str) -> list[str] | None:
-        parts = [part.strip() for part in (text(name) or "").split(",")]
+    def listed(*names: str) -> list[str] | None:
+        parts = [part.strip() for part in (text(*names) or "").split(",")]
         return [part for part in parts if part] or None
 
     fields = {
-        "limit_ids": listed("xProxy-Limit-IDs"),
+        "limit_ids": listed("xProxy-Limit-IDs", "xProxy-Budget-IDs"),
         "request_tags": listed("xProxy-Request-Tags"),
         "user_id": text("xProxy-User-ID"),
         "account_name": text("xProxy-Account-Name"),
@@ -124,10 +124,12 @@ def attribution(headers: Mapping[str, str]) -> dict[str, Any]:
 
 
 def price_as(headers: Mapping[str, str]) -> dict[str, str]:
-    """The columns for what a request is to be priced as."""
+    """The columns for what a request is to be priced as; "RouteAs" is the older name."""
     named = {
         "price_as_category": headers.get("xProxy-PriceAs-Category", "").strip(),
-        "price_as_resource": headers.get("xProxy-PriceAs-Resource", "").strip(),
+        "price_as_resource": (
+            headers.get("xProxy-PriceAs-Resource") or headers.get("xProxy-RouteAs-Resource") or ""
+        ).strip(),
     }
     return {name: value for name, value in named.items() if value}
 

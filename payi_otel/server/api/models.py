@@ -31,7 +31,9 @@ def _not_boolean(value: Any) -> Any:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_not_boolean), Field(allow_inf_nan=False)]
+# Far from what a database can sum up.
+_HUGE = 1e100
+Number = Annotated[float, BeforeValidator(_not_boolean), Field(allow_inf_nan=False, ge=-_HUGE, le=_HUGE)]
 
 
 class Body(BaseModel):

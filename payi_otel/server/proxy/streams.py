@@ -10,7 +10,16 @@ from payi_otel.providers.assembly import Assembler, assembler_for
 from payi_otel.providers.model import Exchange
 
 _DONE = "[DONE]"
-_LAST = frozenset({"message_stop", "error", "response.completed", "response.incomplete", "response.failed"})
+_LAST = frozenset(
+    {
+        "message_stop",
+        "error",
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "image_generation.completed",
+    }
+)
 
 
 class EventStream:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from payi_otel.providers.model import Exchange, Sdk, Surface
 
@@ -100,4 +101,5 @@ def target_of(vendor: str, path: str) -> Target | None:
         return None
     groups = match.groupdict()
     api = groups.get("api") or groups.get("v1") or ""
-    return Target(known, _SURFACES[api], path, groups.get("deployment"))
+    deployment = groups.get("deployment")
+    return Target(known, _SURFACES[api], path, None if deployment is None else unquote(deployment))

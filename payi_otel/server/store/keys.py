@@ -56,8 +56,14 @@ def any_key(connection: Connection) -> bool:
 
 def ensure_application(connection: Connection, name: str, now: datetime) -> Application:
     """The application of a name, made if it is new."""
-    insert_new(connection, applications, {"name": name, "created_at": now}, ["name"])
+    lock_application(connection, name, now)
     return next(one for one in list_applications(connection) if one.name == name)
+
+
+def lock_application(connection: Connection, name: str, now: datetime) -> None:
+    """Keep others from changing an application's keys until the transaction ends; it is made if it is new."""
+    insert_new(connection, applications, {"name": name, "created_at": now}, ["name"])
+    connection.execute(select(applications.c.id).where(applications.c.name == name).with_for_update())
 
 
 def list_applications(connection: Connection) -> list[Application]:
