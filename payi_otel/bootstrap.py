@@ -296,6 +296,7 @@ def ensure_worker() -> DeliveryWorker:
             exit_timeout_s=settings.exit_timeout_s,
             queue_max_bytes=settings.queue_max_bytes,
             outbox_max_age_s=settings.outbox_max_age_s,
+            delivery=settings.delivery,
             durability=settings.durability,
         )
         if registry.worker is None or registry.worker.config != config:

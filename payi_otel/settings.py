@@ -52,6 +52,13 @@ class Settings:
         default=64 * 1024 * 1024,
         metadata=_said("Bytes of events that may wait in memory.", "PAYI_QUEUE_MAX_BYTES"),
     )
+    delivery: bool = field(
+        default=True,
+        metadata=_said(
+            "Send events from this process; off where its spans go through a Collector to a gateway.",
+            "PAYI_DELIVERY",
+        ),
+    )
     durability: Durability = field(
         default="default",
         metadata=_said(
@@ -311,6 +318,7 @@ _FLAGS = (
     "proxy",
     "global_instrumentation",
     "handle_sigterm",
+    "delivery",
 )
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(_TEXTS, _text),

@@ -19,6 +19,7 @@ class DeliveryConfig:
         bytes of JSON, or its oldest event has waited this many seconds.
     queue_max_bytes: bound of everything that waits in memory, in bytes; at the bound the newest is refused and counted.
     outbox_max_age_s: what could not be delivered for so many seconds is given up.
+    delivery: False where spans alone carry the events, by a Collector to a gateway: nothing is sent from here.
     durability: "memory", "default" (on disk soon after the call) or "sync" (on disk before the call returns).
     exit_timeout_s: seconds that the final flush may delay the end of the process.
     headers: extra request headers.
@@ -34,6 +35,7 @@ class DeliveryConfig:
     batch_max_age_s: float = 1.0
     queue_max_bytes: int = 64 * 1024 * 1024
     outbox_max_age_s: float = 7 * 86_400.0
+    delivery: bool = True
     durability: Durability = "default"
     exit_timeout_s: float = 5.0
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)

@@ -102,9 +102,14 @@ class Pump:
         if aside_due_s is not None and count <= len(lane.aside):
             return max(0.0, aside_due_s - now)
         full = count >= lane.limit or self._outbox.size()[1] >= lane.bytes_limit
-        if full or self._flushes.waiting:
+        if full or self._flushes.waiting or self._is_before_a_score(lane, now):
             return 0.0
         return max(0.0, lane.oldest_s + self._config.batch_max_age_s - now)
+
+    def _is_before_a_score(self, lane: LaneState, now: float) -> bool:
+        # A score needs its instance, which an event before it may have made; and scores travel one by one, at once.
+        scores = self._lanes[1]
+        return lane is not scores and self._send_wait_s(scores, now) == 0.0
 
     def turn(self) -> None:
         """Send one batch of each lane whose time it is; tell the flushes that are over."""
@@ -244,6 +249,8 @@ class Pump:
         if lane.failures >= PATIENCE and answer.may_depend_on_content:
             if len(batch) > 1:
                 lane.narrow(len(batch), 0, by_bytes=False)
+                # A smaller batch is a new question: its pause is short again, or one event would hold up the rest.
+                lane.failures = PATIENCE - 1
             else:
                 lane.set_aside(batch[0].entry.id)
 

@@ -57,7 +57,8 @@ class OnDemandThread:
     def join(self, timeout_s: float) -> None:
         """Wait for the thread to end, if there is one."""
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        # Another thread may be about to start it: then it has no identity yet, and there is nothing to wait for.
+        if thread is not None and thread.ident is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
 
     def _run(self) -> None:

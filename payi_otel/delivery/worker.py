@@ -106,13 +106,17 @@ class DeliveryWorker:
     def submit_event(self, event: IngestEvent) -> None:
         """Deliver an event."""
         self._check_process()
-        self._intake.submit(event)
+        if self.config.delivery:
+            self._intake.submit(event)
 
     def submit_score(self, item: KpiRequest, settled: Settled | None = None) -> None:
         """Deliver a KPI score, increment or definition; `settled` is told, on a thread of ours, what became of it."""
         self._check_process()
-        if not self._intake.submit(Score(item, settled)) and settled:
-            settled("queue full")
+        refusal = None if self.config.delivery else "delivery is off in this process"
+        if refusal is None and not self._intake.submit(Score(item, settled)):
+            refusal = "queue full"
+        if refusal is not None and settled is not None:
+            settled(refusal)
 
     def defer(self, work: Callable[[], None]) -> None:
         """Run `work` on a thread of ours. Never starts that thread, since a finalizer must not."""
@@ -223,10 +227,18 @@ class DeliveryWorker:
             return
         # Asked of the ledger: what a thread has just taken is neither in the queue nor in the outbox yet.
         if self._ledger.waiting or not self._intake.is_empty:
-            self.shutdown(self.config.exit_timeout_s)
-            waiting, _ = self._outbox.size()
-            if waiting:
+            try:
+                self.shutdown(self.config.exit_timeout_s)
+            except KeyboardInterrupt:
+                # Whoever waits has had enough, and is not to see our stack for it.
+                pass
+            waiting = self._outbox.size()[0]
+            if waiting and self._outbox.memory_bytes:
                 logger.warning("payi_otel: the process ends with %d events and scores undelivered", waiting)
+            elif waiting:
+                logger.info(
+                    "payi_otel: %d events and scores wait in the outbox for the next process", waiting
+                )
 
     def _flush_at_end_of_child(self) -> None:
         multiprocessing.util.Finalize(None, self._exit, exitpriority=10)
