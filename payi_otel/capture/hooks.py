@@ -36,18 +36,39 @@ def install(sdk: Sdk) -> None:
 def _apply(patches: Sequence[tuple[str, str, Wrapper]]) -> None:
     for module, attribute, wrapper in patches:
         owner, name = _target(module, attribute)
-        if not _holds(owner.__dict__[name], wrapper):
-            wrapt.wrap_function_wrapper(module, attribute, wrapper)
+        for place in _places(owner, name):
+            if not _holds(place.__dict__[name], wrapper):
+                wrapt.wrap_function_wrapper(place, name, wrapper)
 
 
 def remove(sdk: Sdk) -> None:
     """Put the SDK's own methods back."""
     for module, attribute, wrapper in _patches(sdk):
         owner, name = _target(module, attribute)
-        function = owner.__dict__[name]
-        # Another package may have wrapped ours since: then ours stays, idle, because nobody is instrumented.
-        if getattr(function, "_self_wrapper", None) is wrapper:
-            setattr(owner, name, function.__wrapped__)
+        for place in _places(owner, name):
+            function = place.__dict__[name]
+            # Another package may have wrapped ours since: then ours stays, idle, because nobody is instrumented.
+            if getattr(function, "_self_wrapper", None) is wrapper:
+                setattr(place, name, function.__wrapped__)
+
+
+def _places(owner: type, name: str) -> list[type]:
+    """The class of a method, and those below it where another package has put a wrapper of that same method.
+
+    Such a wrapper (OpenInference's or Logfire's on `OpenAI.request`) took the method before we came, and goes past
+    what we do to the class above.
+    """
+    original = _innermost(owner.__dict__[name])
+    places = [owner]
+    for place in places:
+        places += [below for below in place.__subclasses__() if below not in places]
+    return [place for place in places if place is owner or _innermost(vars(place).get(name)) is original]
+
+
+def _innermost(function: Any) -> Any:
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function
 
 
 def _target(module: str, attribute: str) -> tuple[type, str]:

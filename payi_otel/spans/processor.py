@@ -44,7 +44,8 @@ class PayiSpanProcessor(SpanProcessor):
                 return
             foreign = foreign_spans()
             if scope is None or scope.name != SCOPE:
-                if foreign.is_candidate(span):
+                # After uninstrument() the processor is still there, for streams of ours that are still open.
+                if registry.recorder is not None and foreign.is_candidate(span):
                     worker.defer(lambda: _submit_foreign(foreign, span))
                 return
             event = read_span(span)

@@ -34,7 +34,7 @@ class TracerSource:
 
     def tracer(self) -> tuple[trace.Tracer, bool]:
         """The tracer to use now, and whether its spans belong in the application's traces."""
-        provider = self._fixed or trace.get_tracer_provider()
+        provider = _sdk_provider(self._fixed or trace.get_tracer_provider())
         if isinstance(provider, TracerProvider) or self._fixed is not None:
             return self._prepared(provider), True
         if self._private is None:
@@ -71,3 +71,11 @@ class TracerSource:
         """Prepare the application's provider if it has appeared: its spans get use-case attributes."""
         with faults.guard("spans.provider"):
             self.tracer()
+
+
+def _sdk_provider(provider: Any) -> Any:
+    """The SDK's provider behind one that only passes on to it, such as Logfire's (checked on 4.41 to 5.2)."""
+    inner = getattr(provider, "provider", None)
+    return (
+        inner if isinstance(inner, TracerProvider) and not isinstance(provider, TracerProvider) else provider
+    )
