@@ -74,6 +74,27 @@ def test_one_id_is_one_call_and_the_richest_event_is_what_stays(poor_first):
     assert sightings.admit(poor, span("c", 3)) is None
 
 
+def test_the_use_case_of_the_better_informed_is_kept():
+    # Logfire's last span of a stream starts outside of every scope; it knows the usage best.
+    default = event(
+        use_case_name="app", properties={"system.instrumentation": "logfire", "system.speed": "fast"}
+    )
+    scoped = event(use_case_name="chat", use_case_id="7", user_id="jane")
+    both = replace(default, use_case_name="chat", use_case_id="7", user_id="jane")
+    for first, second in ((default, scoped), (scoped, default)):
+        sightings = Sightings()
+        assert sightings.admit(first, span("a")) is first
+        assert sightings.admit(second, span("b", 2)) == both
+        assert sightings.admit(first, span("a")) is None
+
+
+def test_an_event_of_ours_is_not_touched():
+    sightings = Sightings()
+    ours = event(properties={})
+    assert sightings.admit(ours, span("payi_otel")) is ours
+    assert sightings.admit(event(use_case_name="chat", use_case_id="7"), span("b", 2)) is None
+
+
 def test_one_id_of_two_providers_is_two_calls():
     sightings = Sightings()
     assert sightings.admit(BASE, span())

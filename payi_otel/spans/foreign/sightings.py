@@ -13,6 +13,16 @@ from payi_otel.spans.neutral import SpanData
 
 # How far apart in time two instrumentations report the end of one call.
 _SAME_CALL_NS = 2_000_000_000
+_OWNERSHIP = (
+    "use_case_name",
+    "use_case_id",
+    "use_case_version",
+    "use_case_step",
+    "user_id",
+    "account_name",
+    "limit_ids",
+    "use_case_properties",
+)
 # Calls of one instrumentation that tell the same within that time.
 _MOST_ALONE = 1_000
 
@@ -29,12 +39,29 @@ def richer(first: IngestEvent, second: IngestEvent) -> IngestEvent:
 def _richness(event: IngestEvent) -> tuple[int, int, int, int, int]:
     missing = event.properties.get(semconv.SYSTEM_NOT_TOLD)
     return (
-        semconv.SYSTEM_INSTRUMENTATION not in event.properties,
+        _is_ours(event),
         bool(event.units) and not event.estimated,
         _is_named(event),
         -len(missing.split(",")) if missing else 0,
         len(event.properties),
     )
+
+
+def _merged(first: IngestEvent, second: IngestEvent) -> IngestEvent:
+    """The richer of two events of one call, with the use case of the better informed; ours as it is."""
+    rich = richer(first, second)
+    owner = max(first, second, key=_ownership)
+    if _is_ours(rich) or _ownership(owner) == _ownership(rich):
+        return rich
+    return replace(rich, **{name: getattr(owner, name) for name in _OWNERSHIP})
+
+
+def _ownership(event: IngestEvent) -> int:
+    return sum(bool(getattr(event, name)) for name in _OWNERSHIP)
+
+
+def _is_ours(event: IngestEvent) -> bool:
+    return semconv.SYSTEM_INSTRUMENTATION not in event.properties
 
 
 def _is_named(event: IngestEvent) -> bool:
@@ -89,7 +116,8 @@ class Sightings:
     def admit(self, event: IngestEvent, place: Place) -> IngestEvent | None:
         """The event to send, None where what was sent before says as much.
 
-        A richer event of a known call keeps the id that the call was sent under: it replaces what was sent.
+        A richer event of a known call keeps the id that the call was sent under: it replaces what was sent. The
+        use case is that of the one which tells most of it.
         """
         with self._lock:
             known = self._find(event, place)
@@ -101,10 +129,11 @@ class Sightings:
             self._drop_alone(known)
             self._keep(known, event, place)
             renamed = replace(event, provider_response_id=known.event.provider_response_id)
-            if richer(known.event, renamed) is known.event:
+            told = _merged(known.event, renamed)
+            if told is known.event:
                 return None
-            known.event = _slim(renamed)
-            return renamed
+            known.event = _slim(told)
+            return told
 
     def _find(self, event: IngestEvent, place: Place) -> _Sighting | None:
         same = self._by_key.get(_id_key(event))
