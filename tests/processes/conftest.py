@@ -26,5 +26,7 @@ def server() -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def run(provider: FakeProvider, server: RunningServer, tmp_path: Path) -> Run:
-    return Run(f"ends_{uuid4().hex[:12]}", provider, server, tmp_path / "outbox")
+def run(provider: FakeProvider, server: RunningServer, tmp_path: Path) -> Iterator[Run]:
+    application = Run(f"ends_{uuid4().hex[:12]}", provider, server, tmp_path / "outbox")
+    yield application
+    application.kill_what_is_left()

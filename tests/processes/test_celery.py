@@ -14,9 +14,8 @@ from tests.processes.world import Run, wait, wait_until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and forks as POSIX has them")
 
+BEFORE_CELERY = "import calls; calls.instrument(); from celery.__main__ import main; main()"
 WORKER = (
-    "-m",
-    "celery",
     "--app=tasks",
     "worker",
     "--concurrency=2",
@@ -26,20 +25,25 @@ WORKER = (
 )
 
 
-@pytest.mark.parametrize("options", [(), ("--max-tasks-per-child=1",)], ids=["", "max-tasks-per-child"])
-def test_celery(run: Run, tmp_path: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-m", "celery", *WORKER),
+        # As `opentelemetry-instrument celery` does.
+        ("-c", BEFORE_CELERY, *WORKER, "--max-tasks-per-child=1"),
+    ],
+    ids=["", "instrumented before, max-tasks-per-child"],
+)
+def test_celery(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
     folder = tmp_path / "messages"
     folder.mkdir()
     run.variables["BROKER_FOLDER"] = str(folder)
     queue = Celery("tasks", broker="filesystem://", set_as_current=False)
-    queue.conf.broker_transport_options = {
-        "data_folder_in": str(folder),
-        "data_folder_out": str(folder),
-        "control_folder": str(folder / "control"),
-    }
+    folders = {"data_folder_in": folder, "data_folder_out": folder, "control_folder": folder / "control"}
+    queue.conf.broker_transport_options = {name: str(path) for name, path in folders.items()}
     for _ in range(3):
         queue.send_task("tasks.work")
-    process = run.start([sys.executable, *WORKER, *options])
+    process = run.start([sys.executable, *command])
     wait_until(lambda: len(run.billed) == 6, process)
     process.send_signal(signal.SIGTERM)
     ended = wait(process)

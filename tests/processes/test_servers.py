@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.processes.world import APPS, Ended, Run, free_port, wait, wait_until
+from tests.processes.world import APPS, Ended, Run, free_port, hanging_server, wait, wait_until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and forks as POSIX has them")
 
@@ -66,6 +66,19 @@ def test_uvicorn_with_its_own_signal_handlers_in_place_when_payi_otel_comes(run:
     run.variables["INSTRUMENT_IN"] = "lifespan"
     stops_as_bare(run, *UVICORN, "web_asgi:app")
     run.assert_stored(4)
+
+
+def test_uvicorn_with_pay_i_hung(run: Run) -> None:
+    run.variables |= {"PAYI_TIMEOUT": "600", "PAYI_EXIT_TIMEOUT": "1"}
+    with hanging_server() as run.payi_url:
+        site = Site(run, *UVICORN, "web_asgi:app")
+        site.wait_until_it_answers()
+        site.ask(1)
+        assert site.stop().status == -signal.SIGTERM
+    assert run.stored == []
+    run.payi_url = ""
+    run.start_next_process()
+    run.assert_stored(2)
 
 
 def test_uvicorn_with_workers(run: Run) -> None:

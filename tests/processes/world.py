@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +51,7 @@ class Run:
     outbox: Path
     payi_url: str = ""
     variables: dict[str, str] = field(default_factory=dict)
+    _started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, command: Sequence[str], *, bare: bool = False) -> subprocess.Popen[str]:
         """Start a program of `apps`; `bare` without payi_otel."""
@@ -63,9 +66,18 @@ class Run:
         }
         if bare:
             variables = {name: value for name, value in variables.items() if not name.startswith("PAYI_")}
-        return subprocess.Popen(
-            command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=APPS
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            command, env=variables, cwd=APPS, stdout=pipe, stderr=pipe, text=True, start_new_session=True
         )
+        self._started.append(process)
+        return process
+
+    def kill_what_is_left(self) -> None:
+        """Kill what a failed test leaves running, children included."""
+        for process in self._started:
+            if process.returncode is None:
+                _kill(process)
 
     def to_end(self, *arguments: str) -> Ended:
         """Run a Python program of `apps` to its end."""
@@ -130,8 +142,7 @@ def wait(process: subprocess.Popen[str]) -> Ended:
     try:
         stdout, stderr = process.communicate(timeout=_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        process.kill()
-        stdout, stderr = process.communicate()
+        stdout, stderr = _kill(process)
         raise AssertionError(f"does not end: {process.args}\n{stdout}\n{stderr}") from None
     return Ended(process.returncode, stdout, stderr)
 
@@ -141,9 +152,15 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
     deadline = time.monotonic() + _TIMEOUT_S
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError("\n".join(process.communicate()))
+            raise AssertionError("\n".join(_kill(process)))
         time.sleep(0.02)
+
+
+def _kill(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Kill it and its children, if they live, and return what it wrote."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()
 
 
 def free_port() -> int:
