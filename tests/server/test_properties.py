@@ -127,7 +127,7 @@ def test_totals_are_the_sums_of_the_requests(
 def _calls_by_hour(connection: Any, application: int) -> dict[datetime, int]:
     statement = (
         select(rollups.c.hour, func.sum(rollups.c.calls).label("calls"))
-        .where(rollups.c.application_id == application)
+        .where(rollups.c.application_id == application, rollups.c.is_detailed.is_(True))
         .group_by(rollups.c.hour)
     )
     return {row.hour: int(row.calls) for row in connection.execute(statement) if row.calls}

@@ -28,6 +28,7 @@ from payi_otel.server.store.keys import ensure_application, list_applications
 from payi_otel.server.store.schema import instances, requests
 from payi_otel.server.store.schema_all import metadata
 from payi_otel.server.store.schema_rollups import rollup_units
+from payi_otel.server.store.types import read_sum
 from tests.server.conftest import event, stored, summary
 from tests.support.postgresql import Cluster
 
@@ -143,26 +144,21 @@ def test_eight_writers_of_the_same_and_of_different_events(store: Store, upsert:
 
 def _assert_rollups_are_the_sums(connection: Any, rows: Any) -> None:
     table = rollups.rollups
-    cost = sum((row["input_cost"] + row["output_cost"] for row in rows), Decimal(0))
-    parts = connection.execute(
-        select(*(func.sum(table.c[name]) for name in ("calls", "failures", "input_tokens")))
-    ).one()
-    assert tuple(map(int, parts)) == (
-        len(rows),
-        sum(row["http_status_code"] == 500 for row in rows),
-        sum(row["units"]["text"]["input"] for row in rows),
-    )
-    sums = connection.execute(
-        select(
-            *(
-                func.sum(table.c[f"{side}_{part}"])
-                for side in ("input", "output")
-                for part in ("whole", "rest")
-            )
-        )
-    ).one()
-    micro, pico = Decimal("1e-6"), Decimal("1e-12")
-    assert (int(sums[0]) + int(sums[2])) * micro + (int(sums[1]) + int(sums[3])) * pico == cost
+    money = [f"{side}_{part}" for side in ("input", "output") for part in ("whole", "rest")]
+    names = ("calls", "failures", "input_tokens", *money)
+    for is_detailed in (True, False):
+        statement = select(*(func.sum(table.c[name]) for name in names))
+        sums = [
+            int(number)
+            for number in connection.execute(statement.where(table.c.is_detailed.is_(is_detailed))).one()
+        ]
+        assert sums[:3] == [
+            len(rows),
+            sum(row["http_status_code"] == 500 for row in rows),
+            sum(row["units"]["text"]["input"] for row in rows),
+        ]
+        cost = read_sum(sums[3], sums[4]) + read_sum(sums[5], sums[6])
+        assert cost == sum((row["input_cost"] + row["output_cost"] for row in rows), Decimal(0))
     units = connection.execute(select(func.sum(rollup_units.c.input))).scalar_one()
     assert int(units) == sum(row["units"]["text"]["input"] for row in rows)
 

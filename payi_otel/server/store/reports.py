@@ -14,7 +14,7 @@ from payi_otel.server.store.engine import insert_new
 from payi_otel.server.store.rollups import hour_of, numbers_of
 from payi_otel.server.store.schema import requests
 from payi_otel.server.store.schema_catalog import reports
-from payi_otel.server.store.schema_rollups import SUMS, rollups
+from payi_otel.server.store.schema_rollups import DETAILS, SUMS, rollups
 from payi_otel.server.store.types import read_sum
 
 _HOUR = "hour"
@@ -134,7 +134,10 @@ def _rollup_sums(
     columns = sorted({PIVOTS[name][1] for name in report.pivots})
     sums = [func.sum(rollups.c[name]).label(name) for name in SUMS]
     keys = [rollups.c[name] for name in columns]
-    statement = select(*keys, *sums).where(rollups.c.application_id == application_id)
+    detailed = not set(DETAILS).isdisjoint(columns)
+    statement = select(*keys, *sums).where(
+        rollups.c.application_id == application_id, rollups.c.is_detailed.is_(detailed)
+    )
     statement = _between(statement, rollups.c.hour, start, end).having(func.sum(rollups.c.calls) > 0)
     for row in connection.execute(statement.group_by(*keys) if keys else statement).mappings():
         yield dict(row), {name: int(row[name]) for name in SUMS}

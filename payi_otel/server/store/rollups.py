@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payi_otel.server.store.engine import upsert
-from payi_otel.server.store.schema_rollups import DIMENSIONS, SUMS, rollup_units, rollups
+from payi_otel.server.store.schema_rollups import DETAILS, DIMENSIONS, SUMS, rollup_units, rollups
 from payi_otel.server.store.types import split_money
 
 
@@ -34,13 +34,12 @@ def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) 
     """Add requests to the roll-ups they belong to, or take them out."""
     found: dict[str, _Sums] = {}
     for delta in deltas:
-        dimensions = _dimensions(delta.values)
-        key = _key(application_id, dimensions)
-        sums = found.get(key)
-        if sums is None:
-            row = {"key": key, "application_id": application_id, **dimensions, **dict.fromkeys(SUMS, 0)}
-            sums = found[key] = _Sums(row)
-        _add(sums, delta)
+        numbers = numbers_of(delta.values)
+        for is_detailed in (True, False):
+            sums = _sums_of(found, application_id, delta, is_detailed=is_detailed)
+            for name, number in numbers.items():
+                sums.row[name] += delta.sign * number
+        _add_units(sums, delta)
     # In one order everywhere, so that two batches with the same roll-ups cannot block each other.
     rows = [found[key].row for key in sorted(found) if any(found[key].row[name] for name in SUMS)]
     units = [
@@ -90,22 +89,28 @@ def numbers_of(values: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _add(sums: _Sums, delta: Delta) -> None:
-    values, sign = delta.values, delta.sign
-    for name, number in numbers_of(values).items():
-        sums.row[name] += sign * number
-    for unit, count in values["units"].items():
+def _sums_of(found: dict[str, _Sums], application_id: int, delta: Delta, *, is_detailed: bool) -> _Sums:
+    dimensions = {name: delta.values[name] for name in DIMENSIONS[1:]}
+    dimensions |= {"hour": hour_of(delta.values["event_timestamp"]), "is_detailed": is_detailed}
+    if not is_detailed:
+        dimensions |= dict.fromkeys(DETAILS)
+    key = _key(application_id, dimensions)
+    if key not in found:
+        row = {"key": key, "application_id": application_id, **dimensions, **dict.fromkeys(SUMS, 0)}
+        found[key] = _Sums(row)
+    return found[key]
+
+
+def _add_units(sums: _Sums, delta: Delta) -> None:
+    for unit, count in delta.values["units"].items():
         total = sums.units.setdefault(unit, [0, 0])
-        total[0] += sign * count["input"]
-        total[1] += sign * count["output"]
-
-
-def _dimensions(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: values[name] for name in DIMENSIONS[1:]} | {"hour": hour_of(values["event_timestamp"])}
+        total[0] += delta.sign * count["input"]
+        total[1] += delta.sign * count["output"]
 
 
 def _key(application_id: int, dimensions: Mapping[str, Any]) -> str:
-    parts = [application_id, dimensions["hour"].isoformat(), *(dimensions[name] for name in DIMENSIONS[1:])]
+    hour = dimensions["hour"].isoformat()
+    parts = [application_id, dimensions["is_detailed"], hour, *(dimensions[name] for name in DIMENSIONS[1:])]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text
 
 from payi_otel.server.store.schema import metadata, parent_column
 from payi_otel.server.store.types import Instant, RowId
@@ -18,7 +18,10 @@ DIMENSIONS = (
     "account_name",
     "http_status_code",
 )
-"""What requests of one roll-up have in common."""
+"""What requests of one detailed roll-up have in common."""
+
+DETAILS = ("use_case_step", "user_id", "account_name")
+"""What coarse roll-ups leave out: it may have as many values as there are requests."""
 
 SUMS = (
     "calls",
@@ -39,9 +42,11 @@ SUMS = (
 rollups = Table(
     "rollups",
     metadata,
-    # A hash of application and dimensions: nulls are equal in it, which they are in no unique index.
+    # A hash of application, detail and dimensions: nulls are equal in it, which they are in no unique index.
     Column("key", String(40), primary_key=True),
     parent_column("application_id", "applications"),
+    # Each request is in a detailed roll-up and in a coarse one, which most queries are content with.
+    Column("is_detailed", Boolean, nullable=False),
     Column("hour", Instant, nullable=False),
     Column("use_case_name", String(64)),
     Column("use_case_version", Integer),
@@ -52,13 +57,13 @@ rollups = Table(
     Column("account_name", Text),
     Column("http_status_code", Integer),
     *(Column(name, RowId, nullable=False) for name in SUMS),
-    Index(None, "application_id", "hour"),
-    Index(None, "application_id", "use_case_name", "hour"),
+    Index(None, "application_id", "is_detailed", "hour"),
 )
 
 rollup_units = Table(
     "rollup_units",
     metadata,
+    # Of coarse roll-ups only.
     Column("key", String(40), primary_key=True),
     Column("unit", Text, primary_key=True),
     Column("input", RowId, nullable=False),

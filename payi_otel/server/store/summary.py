@@ -79,7 +79,7 @@ def _totals(connection: Connection, application_id: int) -> dict[str | None, Tot
     sums = [func.sum(rollups.c[name]).label(name) for name in SUMS]
     statement = (
         select(rollups.c.use_case_name, *sums)
-        .where(rollups.c.application_id == application_id)
+        .where(rollups.c.application_id == application_id, rollups.c.is_detailed.is_(False))
         .group_by(rollups.c.use_case_name)
         # A roll-up whose requests have all moved to others stays, with nothing in it.
         .having(func.sum(rollups.c.calls) > 0)
@@ -107,7 +107,7 @@ def _units(connection: Connection, application_id: int) -> defaultdict[str | Non
             func.sum(rollup_units.c.output).label("output"),
         )
         .join_from(rollups, rollup_units, rollups.c.key == rollup_units.c.key)
-        .where(rollups.c.application_id == application_id)
+        .where(rollups.c.application_id == application_id, rollups.c.is_detailed.is_(False))
         .group_by(rollups.c.use_case_name, rollup_units.c.unit)
     )
     found: defaultdict[str | None, dict[str, UnitCount]] = defaultdict(dict)

@@ -180,6 +180,7 @@ def upgrade() -> None:
         "rollups",
         sa.Column("key", sa.String(length=40), nullable=False),
         sa.Column("application_id", _ROW_ID, nullable=False),
+        sa.Column("is_detailed", sa.Boolean(), nullable=False),
         sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
         sa.Column("use_case_name", sa.String(length=64), nullable=True),
         sa.Column("use_case_version", sa.Integer(), nullable=True),
@@ -210,12 +211,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rollups")),
     )
     op.create_index(
-        op.f("ix_rollups_application_id_hour"), "rollups", ["application_id", "hour"], unique=False
-    )
-    op.create_index(
-        op.f("ix_rollups_application_id_use_case_name_hour"),
+        op.f("ix_rollups_application_id_is_detailed_hour"),
         "rollups",
-        ["application_id", "use_case_name", "hour"],
+        ["application_id", "is_detailed", "hour"],
         unique=False,
     )
     op.create_table(
