@@ -13,11 +13,16 @@ TEST_GROUP = nox.project.dependency_groups(PROJECT, "test")
 OFFICIAL_CLIENT = nox.project.dependency_groups(PROJECT, "official")
 LINT_GROUP = nox.project.dependency_groups(PROJECT, "lint")
 ZERO_CODE = nox.project.dependency_groups(PROJECT, "zero-code")
+SERVICES = nox.project.dependency_groups(PROJECT, "services")
+GENERATED_REQUESTS = nox.project.dependency_groups(PROJECT, "api")
 # The newest of both SDKs, and all that is optional.
 PACKAGE = ".[server,gateway,cli,estimates,instruments-any]"
 # The lowest supported SDKs; uv takes the lowest of everything else from pyproject.toml.
 # pydantic is theirs; what the lowest typing-extensions allows cannot dump some models of this openai, bare as well.
 OLDEST_SDKS = ["openai==1.68.2", "anthropic==0.49.0", "httpx>=0.27,<0.28", "pydantic>=2.14"]
+GENERATED_TESTS = "tests/server/test_openapi.py"
+# What sessions of their own run.
+ELSEWHERE = ["tests/collector", GENERATED_TESTS]
 
 
 @nox.session
@@ -31,14 +36,21 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The test suite on the newest supported versions."""
     # The type checker as well: a test asks it whether users get typed results.
-    session.install("-e", PACKAGE, *TEST_GROUP, *OFFICIAL_CLIENT, *ZERO_CODE, *LINT_GROUP)
-    session.run("pytest", *(session.posargs or ["-q", "--ignore", "tests/collector"]))
+    session.install("-e", PACKAGE, *TEST_GROUP, *OFFICIAL_CLIENT, *ZERO_CODE, *SERVICES, *LINT_GROUP)
+    session.run("pytest", *(session.posargs or ["-q", *(f"--ignore={path}" for path in ELSEWHERE)]))
+
+
+@nox.session
+def api(session: nox.Session) -> None:
+    """Requests generated from the server's OpenAPI document; their tool brings a pytest plugin of its own."""
+    session.install("-e", PACKAGE, *TEST_GROUP, *GENERATED_REQUESTS)
+    session.run("pytest", "-q", *(session.posargs or [GENERATED_TESTS]))
 
 
 @nox.session
 def collector(session: nox.Session) -> None:
     """The gateway behind a real OpenTelemetry Collector, which is built first; needs Go."""
-    session.install("-e", PACKAGE, *TEST_GROUP)
+    session.install("-e", PACKAGE, *TEST_GROUP, *ZERO_CODE)
     session.run("python", "tests/collector/build.py")
     session.run("pytest", *(session.posargs or ["-q", "tests/collector"]))
 
