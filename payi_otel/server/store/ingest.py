@@ -15,7 +15,15 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, update
 
 from payi_otel.server.pricing import UnitCount
-from payi_otel.server.store import instances, limit_counts, limits, owners, resources, rollups
+from payi_otel.server.store import (
+    instance_sums,
+    instances,
+    limit_counts,
+    limits,
+    owners,
+    resources,
+    rollups,
+)
 from payi_otel.server.store import requests as stored
 from payi_otel.server.store.costing import price_key, priced
 from payi_otel.server.store.engine import Overtaken, upsert
@@ -134,9 +142,10 @@ class _Ingest:
         self._insert([item for item in self._items if not item.is_known and item.first is None])
         self._update(known)
         self._keep_bodies()
+        deltas = [delta for both in self._deltas.values() for delta in both]
+        instance_sums.apply(self._connection, self._application_id, deltas)
         instances.merge_all_properties(self._connection, self._instance_properties())
         self._said = limit_counts.count(self._connection, self._application_id, list(self._changes.values()))
-        deltas = (delta for both in self._deltas.values() for delta in both)
         rollups.apply(self._connection, self._application_id, deltas)
         return self._outcomes(known)
 

@@ -14,6 +14,7 @@ from payi_otel.server.store.engine import insert_new
 from payi_otel.server.store.instances import Instance
 from payi_otel.server.store.pages import Page, PageRequest, fetch_page
 from payi_otel.server.store.schema import kpi_scores, kpis
+from payi_otel.server.store.schema_instances import instance_sums
 from payi_otel.server.store.use_cases import UseCase
 
 _LIKERT = {"likert5": 5, "likert7": 7, "likert10": 10}
@@ -128,7 +129,18 @@ def set_score(
     connection: Connection, kpi: Kpi, instance: Instance, score: float | None, now: datetime
 ) -> None:
     """Set the score of a KPI for an instance, replacing an earlier one."""
-    values = {"kpi": kpi.id, "instance": instance.id, "score": score, "created_at": now, "updated_at": now}
+    began_at = connection.execute(
+        select(instance_sums.c.began_at).where(instance_sums.c.instance == instance.id)
+    ).scalar_one_or_none()
+    values = {
+        "kpi": kpi.id,
+        "instance": instance.id,
+        "score": score,
+        "at": began_at or now,
+        "version": instance.type_version,
+        "created_at": now,
+        "updated_at": now,
+    }
     if insert_new(connection, kpi_scores, values, ("kpi", "instance")) is None:
         connection.execute(
             update(kpi_scores)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, update
 
 from payi_otel.server.pricing import UnitCount
-from payi_otel.server.store import limit_counts, resources, rollups
+from payi_otel.server.store import instance_sums, limit_counts, resources, rollups
 from payi_otel.server.store.costing import price_key, priced
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.limit_counts import Change
@@ -90,8 +90,9 @@ def _save(connection: Connection, changed: list[tuple[dict[str, Any], dict[str, 
             )
             for old, new in mine
         ]
-        limit_counts.count(connection, application_id, changes)
         deltas = [delta for old, new in mine for delta in (rollups.Delta(old, -1), rollups.Delta(new))]
+        instance_sums.apply(connection, application_id, deltas)
+        limit_counts.count(connection, application_id, changes)
         rollups.apply(connection, application_id, deltas)
 
 

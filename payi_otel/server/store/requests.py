@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
-from payi_otel.server.store import rollups
+from payi_otel.server.store import instance_sums, rollups
 from payi_otel.server.store.schema import request_bodies, requests
 
 BODY_COLUMNS = (
@@ -84,6 +84,7 @@ def merge_properties(
         update(requests).where(requests.c.id == request.id).values(properties=after["properties"])
     )
     deltas = (rollups.Delta(before, -1), rollups.Delta(after))
+    instance_sums.apply(connection, before["application_id"], deltas)
     rollups.apply(connection, before["application_id"], deltas)
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from payi_otel.server.store.types import Instant, Money, RowId
+from payi_otel.server.store.types import Instant, Money, RowId, Second
 
 metadata = MetaData(
     naming_convention={
@@ -116,10 +116,15 @@ kpi_scores = Table(
     parent_column("kpi", "kpis"),
     parent_column("instance", "instances"),
     Column("score", Float),
+    # When its instance began, if that is known: a score may come weeks after what it is about.
+    Column("at", Second, nullable=False),
+    Column("version", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("kpi", "instance"),
     Index(None, "instance"),
+    # All that dashboards ask of scores, so that they need not look at the rows.
+    Index(None, "kpi", "at", "version", "score", "instance"),
 )
 
 requests = Table(

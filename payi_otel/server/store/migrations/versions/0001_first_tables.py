@@ -345,11 +345,38 @@ def upgrade() -> None:
         sa.UniqueConstraint("use_case", name=op.f("uq_value_policies_use_case")),
     )
     op.create_table(
+        "instance_sums",
+        sa.Column("instance", _ROW_ID, autoincrement=False, nullable=False),
+        sa.Column("use_case", _ROW_ID, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("calls", _ROW_ID, nullable=False),
+        sa.Column("failures", _ROW_ID, nullable=False),
+        sa.Column("input_tokens", _ROW_ID, nullable=False),
+        sa.Column("output_tokens", _ROW_ID, nullable=False),
+        sa.Column("latency_ms", _ROW_ID, nullable=False),
+        sa.Column("cost_whole", _ROW_ID, nullable=False),
+        sa.Column("cost_rest", _ROW_ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["instance"], ["instances.id"], name=op.f("fk_instance_sums_instance"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("instance", name=op.f("pk_instance_sums")),
+    )
+    op.create_index(
+        op.f("ix_instance_sums_use_case_began_at_version"),
+        "instance_sums",
+        ["use_case", "began_at", "version"],
+        unique=False,
+    )
+    op.create_table(
         "kpi_scores",
         sa.Column("id", _ROW_ID, autoincrement=True, nullable=False),
         sa.Column("kpi", _ROW_ID, nullable=False),
         sa.Column("instance", _ROW_ID, nullable=False),
         sa.Column("score", sa.Float(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -360,3 +387,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("kpi", "instance", name=op.f("uq_kpi_scores_kpi_instance")),
     )
     op.create_index(op.f("ix_kpi_scores_instance"), "kpi_scores", ["instance"], unique=False)
+    op.create_index(
+        op.f("ix_kpi_scores_kpi_at_version_score_instance"),
+        "kpi_scores",
+        ["kpi", "at", "version", "score", "instance"],
+        unique=False,
+    )
