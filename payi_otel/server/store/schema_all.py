@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from payi_otel.server.store import schema, schema_catalog, schema_instances, schema_limits, schema_rollups
+from payi_otel.server.store import (
+    schema,
+    schema_catalog,
+    schema_instances,
+    schema_limits,
+    schema_portal,
+    schema_rollups,
+)
 
-MODULES = (schema, schema_catalog, schema_instances, schema_limits, schema_rollups)
+MODULES = (schema, schema_catalog, schema_instances, schema_limits, schema_portal, schema_rollups)
 metadata = schema.metadata
