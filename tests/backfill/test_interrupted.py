@@ -80,7 +80,9 @@ def test_killed_again_and_again_everything_is_stored_once(server: Stored, tmp_pa
     assert kills >= 1
     code, out, _ = finish(start(path, tmp_path / "state"))
     assert code == 1
-    assert f"{expected:,} stored at {server.url}, {EVENTS // WRONG_EVERY} rejected" in out
+    # On a slow machine the last one to be killed may have come to its end, which this one then tells of.
+    assert f"{expected:,} stored" in out
+    assert f"{EVENTS // WRONG_EVERY} rejected" in out
     ids = [item["provider_response_id"] for item in server.events()]
     assert len(ids) == len(set(ids)) == expected
     check_rejected(path)
