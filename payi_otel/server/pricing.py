@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from genai_prices import Usage, calc_price, data
 from genai_prices.types import ModelInfo, PriceCalculation, TieredPrices
@@ -72,16 +72,19 @@ class PriceLists:
     """The managed price lists that were needed so far: looking one up costs more than all the rest of pricing."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Any, ...], PriceCalculation | None] = {}
+        self._found: dict[tuple[Any, ...], _PriceList | None] = {}
 
-    def find(self, consumption: Consumption) -> PriceCalculation | None:
+    def find(self, consumption: Consumption) -> _PriceList | None:
         """The price list of a resource at the time of the event, None where nobody knows it."""
         # Prices change on the minute, if within a day at all.
         minute = consumption.at.replace(second=0, microsecond=0)
-        context = _context(consumption)
-        key = (consumption.category, consumption.resource, minute, *sorted(context.items()))
+        key = (
+            consumption.category, consumption.resource, minute,
+            consumption.scope, consumption.tier, consumption.speed,
+        )  # fmt: skip
         if key not in self._found:
-            self._found[key] = _find(replace(consumption, at=minute))
+            found = _find(replace(consumption, at=minute))
+            self._found[key] = None if found is None else _PriceList(found, consumption)
         return self._found[key]
 
 
@@ -96,17 +99,19 @@ def price(consumption: Consumption, lists: PriceLists | None = None) -> Cost:
     counted = {name: count for name, count in consumption.units.items() if count.input or count.output}
     if not counted:
         return Cost(resource_id=None)
-    found = (lists or PriceLists()).find(consumption)
-    if found is None:
+    prices = (lists or PriceLists()).find(consumption)
+    if prices is None:
         warning = f"unknown_resource: no price for {consumption.resource!r} in {consumption.category!r}"
         return Cost(unknown_units=counted, warnings=(warning,))
-    prices = _PriceList(found, consumption)
+    tokens = _input_tokens(counted)
     unknown: dict[str, UnitCount] = {}
     totals = {"input": Decimal(0), "output": Decimal(0)}
     for name, count in counted.items():
         missing: dict[str, int] = {}
         for side, number in (("input", count.input), ("output", count.output)):
-            single = prices.single(name, side) if number else Decimal(0)
+            if not number:
+                continue
+            single = prices.single(name, side, tokens)
             if single is None:
                 missing[side] = number
             else:
@@ -120,7 +125,7 @@ def price(consumption: Consumption, lists: PriceLists | None = None) -> Cost:
     return Cost(
         input=totals["input"].quantize(PICO),
         output=totals["output"].quantize(PICO),
-        resource_id=f"{found.provider.id}/{found.model.id}",
+        resource_id=prices.resource_id,
         unknown_units=unknown,
         warnings=(*warnings, *prices.warnings),
     )
@@ -138,10 +143,8 @@ def listed_prices(
     if found is None:
         return None
     prices = _PriceList(found, consumption)
-    listed = {name: (prices.single(name, "input"), prices.single(name, "output")) for name in UNITS}
-    return f"{found.provider.id}/{found.model.id}", {
-        name: pair for name, pair in listed.items() if pair != (None, None)
-    }
+    listed = {name: (prices.single(name, "input", 0), prices.single(name, "output", 0)) for name in UNITS}
+    return prices.resource_id, {name: pair for name, pair in listed.items() if pair != (None, None)}
 
 
 def managed_resources(category: str) -> list[str]:
@@ -202,16 +205,21 @@ def _context(consumption: Consumption) -> dict[str, str]:
     return context
 
 
+def _input_tokens(units: Mapping[str, UnitCount]) -> int:
+    return sum(count.input for name, count in units.items() if unit_prices(name)[0].is_token)
+
+
 class _PriceList:
-    """The prices of one model for one request. `warnings` says what the prices leave out."""
+    """The prices of one model for requests that differ in their units only. `warnings` says what they leave out."""
 
     def __init__(self, found: PriceCalculation, consumption: Consumption) -> None:
+        self.resource_id = f"{found.provider.id}/{found.model.id}"
         self._prices: Any = found.model_price
         self._model_id = found.model.id
         self._free = _is_free(found)
-        self._input_tokens = sum(
-            count.input for name, count in consumption.units.items() if unit_prices(name)[0].is_token
-        )
+        listed = cast("Mapping[str, Any]", vars(self._prices))
+        self._is_tiered = any(isinstance(price, TieredPrices) for price in listed.values())
+        self._singles: dict[tuple[str, str], Decimal | None] = {}
         self._token_factor = Decimal(1)
         self.warnings: list[str] = []
         # A provider that resells another's model has not taken over its variants.
@@ -230,35 +238,45 @@ class _PriceList:
         if consumption.scope and not consumption.scope.startswith("global"):
             self.warnings.append(f"scope_unpriced: {consumption.scope!r} is priced as global")
 
-    def single(self, unit_name: str, side: str) -> Decimal | None:
-        """The price of one single unit, None if there is no telling."""
+    def single(self, unit_name: str, side: str, input_tokens: int) -> Decimal | None:
+        """The price of one single unit in a request with so many input tokens, None if there is no telling."""
+        if self._is_tiered:
+            return self._single(unit_name, side, input_tokens)
+        key = (unit_name, side)
+        if key not in self._singles:
+            self._singles[key] = self._single(unit_name, side, input_tokens)
+        return self._singles[key]
+
+    def _single(self, unit_name: str, side: str, input_tokens: int) -> Decimal | None:
         if self._free:
             return Decimal(0)
         unit, large = unit_prices(unit_name)
         keys = unit.input if side == "input" else unit.output
         for key in keys:
-            found = self._price(key, large)
+            found = self._price(key, large, input_tokens)
             if found is not None:
                 return found * (self._token_factor if unit.is_token else 1)
-        return self._derived(unit, unit_name, side, large)
+        return self._derived(unit, unit_name, side, large, input_tokens)
 
-    def _derived(self, unit: UnitPrices, unit_name: str, side: str, large: bool) -> Decimal | None:
+    def _derived(
+        self, unit: UnitPrices, unit_name: str, side: str, large: bool, input_tokens: int
+    ) -> Decimal | None:
         if side == "input" and unit.multiple is not None:
-            plain = self._price("input_mtok", large)
+            plain = self._price("input_mtok", large, input_tokens)
             # Only Anthropic's models have this rule; others bill cache writes like any input.
             multiple = unit.multiple if "claude" in self._model_id else Decimal(1)
             return None if plain is None else plain * multiple * self._token_factor
         if side == "output" and is_only_output(unit_name, self._model_id):
-            plain = self._price("output_mtok", large)
+            plain = self._price("output_mtok", large, input_tokens)
             return None if plain is None else plain * self._token_factor
         return None
 
-    def _price(self, key: str, large: bool) -> Decimal | None:
+    def _price(self, key: str, large: bool, input_tokens: int) -> Decimal | None:
         found: Decimal | TieredPrices | None = getattr(self._prices, key)
         if found is None:
             return None
         if isinstance(found, TieredPrices):
-            found = _tier(found, self._input_tokens, large)
+            found = _tier(found, input_tokens, large)
         return found / PER[key]
 
 

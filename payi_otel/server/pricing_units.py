@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from genai_prices.data_units import unit_data
 
@@ -62,6 +63,7 @@ _NONE = UnitPrices(is_token=False)
 _ONLY_OUTPUT = (("-tts", "audio"), ("gpt-image-", "image"))
 
 
+@lru_cache(maxsize=1024)
 def unit_prices(name: str) -> tuple[UnitPrices, bool]:
     """The price keys of a unit, and whether it is the large-context form of it.
 

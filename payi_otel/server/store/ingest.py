@@ -27,7 +27,7 @@ from payi_otel.server.store import (
 from payi_otel.server.store import requests as stored
 from payi_otel.server.store.costing import price_key, priced
 from payi_otel.server.store.engine import Overtaken, upsert
-from payi_otel.server.store.instances import Properties
+from payi_otel.server.store.instances import Identity, Properties
 from payi_otel.server.store.limit_counts import Change, States
 from payi_otel.server.store.owners import Owner
 from payi_otel.server.store.requests import StoredRequest
@@ -105,7 +105,7 @@ class _Item:
     event: Event
     # The first event of this id in the batch: it is the same request.
     first: _Item | None
-    identity: owners.Identity | None = None
+    identity: Identity | None = None
     warnings: tuple[str, ...] = ()
     values: Mapping[str, Any] | None = None
     is_known: bool = False
@@ -155,7 +155,7 @@ class _Ingest:
         names = owners.names_of(
             self._connection, self._application_id, (use_case_id for use_case_id in nameless if use_case_id)
         )
-        wanted: dict[owners.Identity, int | None] = {}
+        wanted: dict[Identity, int | None] = {}
         for item in items:
             self._identify(item, known, names)
             if item.identity is not None and wanted.get(item.identity) is None:
@@ -183,7 +183,7 @@ class _Ingest:
         if name is not None:
             item.identity = (name, use_case_id or instances.new_id())
 
-    def _identity_before(self, item: _Item, known: Mapping[str, StoredRequest]) -> owners.Identity | None:
+    def _identity_before(self, item: _Item, known: Mapping[str, StoredRequest]) -> Identity | None:
         if item.first is not None and item.first.identity is not None:
             return item.first.identity
         request = known.get(item.event.provider_response_id or "")

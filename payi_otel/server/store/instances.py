@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,15 @@ from sqlalchemy import Connection, Row, Select, delete, select, update
 
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store import limits
-from payi_otel.server.store.engine import insert_all_new
+from payi_otel.server.store.engine import upsert
 from payi_otel.server.store.schema import instances, use_cases
 from payi_otel.server.store.use_cases import UseCase
 
 table = instances
 
 Properties = Mapping[str, "str | None"]
+Identity = tuple[str, str]
+"""A use case's name and an instance's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def find(connection: Connection, use_case: UseCase, use_case_id: str) -> Instanc
     """An instance of a use case."""
     statement = _joined().where(instances.c.use_case == use_case.id, instances.c.use_case_id == use_case_id)
     row = connection.execute(statement).first()
-    return None if row is None else _read(row)
+    return None if row is None else _read(row, row.use_case_name)
 
 
 def find_anywhere(connection: Connection, application_id: int, use_case_id: str) -> Sequence[Instance]:
@@ -51,7 +53,8 @@ def find_anywhere(connection: Connection, application_id: int, use_case_id: str)
     statement = _joined().where(
         instances.c.application_id == application_id, instances.c.use_case_id == use_case_id
     )
-    return [_read(row) for row in connection.execute(statement.order_by(instances.c.id.desc()))]
+    rows = connection.execute(statement.order_by(instances.c.id.desc()))
+    return [_read(row, row.use_case_name) for row in rows]
 
 
 def not_found(use_case_id: str) -> ApiError:
@@ -72,46 +75,84 @@ def ensure(
     version: int | None = None,
 ) -> Instance:
     """An instance of a use case, made if the id is new. `version` pins a new one, else it gets the latest."""
-    (found,) = ensure_all(connection, application_id, use_case, {use_case_id: version}, now)
-    return found
+    identity = (use_case.name, use_case_id)
+    return ensure_all(connection, application_id, {use_case.name: use_case}, {identity: version}, now)[
+        identity
+    ]
 
 
 def ensure_all(
     connection: Connection,
     application_id: int,
-    use_case: UseCase,
-    versions: Mapping[str, int | None],
+    definitions: Mapping[str, UseCase],
+    versions: Mapping[Identity, int | None],
     now: datetime,
-) -> Sequence[Instance]:
-    """The instances with these ids, made where they are new. The value pins the version of a new one.
+) -> dict[Identity, Instance]:
+    """The instances of `definitions`, by name, made where they are new. The value pins the version of a new one.
 
     A new instance of a use case with a limit configuration gets a limit of its own.
     """
-    found = _with_ids(connection, use_case, versions)
-    missing = sorted(versions.keys() - {instance.use_case_id for instance in found})
+    found = _find_all(connection, application_id, definitions, versions)
+    # In one order everywhere, so that two batches with the same new instances cannot block each other.
+    missing = sorted(versions.keys() - found.keys())
     if not missing:
         return found
+    made = _insert_all(connection, application_id, definitions, {one: versions[one] for one in missing}, now)
+    if len(made) < len(missing):
+        rest = {one for one in missing if one not in made}
+        others = _find_all(connection, application_id, definitions, rest)
+        return {**found, **made, **others}
+    return {**found, **made}
+
+
+def _insert_all(
+    connection: Connection,
+    application_id: int,
+    definitions: Mapping[str, UseCase],
+    versions: Mapping[Identity, int | None],
+    now: datetime,
+) -> dict[Identity, Instance]:
+    """Those of the instances that another transaction has not made meanwhile."""
     rows: list[dict[str, Any]] = [
         {
             "application_id": application_id,
-            "use_case": use_case.id,
+            "use_case": definitions[name].id,
             "use_case_id": use_case_id,
-            "type_version": versions[use_case_id] or use_case.type_version,
+            "type_version": version or definitions[name].type_version,
             "properties": {},
-            "limit_id": None if use_case.limit_config is None else new_id(),
+            "limit_id": None if definitions[name].limit_config is None else new_id(),
             "created_at": now,
         }
-        for use_case_id in missing
+        for (name, use_case_id), version in versions.items()
     ]
-    insert_all_new(connection, instances, rows, ("use_case", "use_case_id"))
-    made = _with_ids(connection, use_case, missing)
-    if use_case.limit_config is not None:
-        mine = {row["limit_id"] for row in rows}
-        new = {
-            one.limit_id: one.use_case_id for one in made if one.limit_id is not None and one.limit_id in mine
-        }
-        limits.make_automatic(connection, application_id, use_case.name, use_case.limit_config, new, now)
-    return [*found, *made]
+    statement = upsert(connection, instances).on_conflict_do_nothing(
+        index_elements=["use_case", "use_case_id"]
+    )
+    columns = (instances.c.id, instances.c.use_case, instances.c.use_case_id)
+    inserted = connection.execute(statement.returning(*columns), rows).all()
+    ids = {(row.use_case, row.use_case_id): row.id for row in inserted}
+    made: dict[Identity, Instance] = {}
+    limited: dict[str, dict[str, str]] = {}
+    for identity, row in zip(versions, rows, strict=True):
+        row_id = ids.get((row["use_case"], row["use_case_id"]))
+        if row_id is None:
+            continue
+        made[identity] = Instance(
+            id=row_id,
+            use_case=row["use_case"],
+            use_case_name=identity[0],
+            use_case_id=identity[1],
+            type_version=row["type_version"],
+            properties={},
+            limit_id=row["limit_id"],
+        )
+        if row["limit_id"] is not None:
+            limited.setdefault(identity[0], {})[row["limit_id"]] = identity[1]
+    for name, new in limited.items():
+        config = definitions[name].limit_config
+        if config is not None:
+            limits.make_automatic(connection, application_id, name, config, new, now)
+    return made
 
 
 def merge_properties(connection: Connection, instance: Instance, properties: Properties) -> None:
@@ -142,22 +183,37 @@ def remove(connection: Connection, instance: Instance) -> None:
     connection.execute(delete(instances).where(instances.c.id == instance.id))
 
 
-def _with_ids(connection: Connection, use_case: UseCase, use_case_ids: Iterable[str]) -> list[Instance]:
-    statement = _joined().where(
-        instances.c.use_case == use_case.id, instances.c.use_case_id.in_(list(use_case_ids))
+def _find_all(
+    connection: Connection,
+    application_id: int,
+    definitions: Mapping[str, UseCase],
+    identities: Collection[Identity],
+) -> dict[Identity, Instance]:
+    if not identities:
+        return {}
+    # By their ids alone, which an index leads to: SQLite would walk through the whole table for pairs.
+    statement = select(instances).where(
+        instances.c.application_id == application_id,
+        instances.c.use_case_id.in_({use_case_id for _, use_case_id in identities}),
     )
-    return [_read(row) for row in connection.execute(statement)]
+    names = {use_case.id: name for name, use_case in definitions.items()}
+    found: dict[Identity, Instance] = {}
+    for row in connection.execute(statement):
+        identity = (names.get(row.use_case, ""), row.use_case_id)
+        if identity in identities:
+            found[identity] = _read(row, identity[0])
+    return found
 
 
 def _joined() -> Select[Any]:
     return select(instances, use_cases.c.name.label("use_case_name")).join_from(instances, use_cases)
 
 
-def _read(row: Row[Any]) -> Instance:
+def _read(row: Row[Any], use_case_name: str) -> Instance:
     return Instance(
         id=row.id,
         use_case=row.use_case,
-        use_case_name=row.use_case_name,
+        use_case_name=use_case_name,
         use_case_id=row.use_case_id,
         type_version=row.type_version,
         properties=row.properties,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from payi_otel.server.store.schema_limits import STATES, limit_periods, limits, request_limits
 from payi_otel.server.store.types import read_sum, split_money
@@ -117,8 +117,12 @@ class _Ledger:
         self._gone: list[tuple[int, int]] = []
         keys = {(row.id, row.period) for row in locked}
         keys |= {(row.limit, row.period) for entries in counted.values() for row in entries.values()}
-        key = tuple_(limit_periods.c.limit, limit_periods.c.period)
-        rows = connection.execute(select(limit_periods).where(key.in_(sorted(keys)))).mappings()
+        # One list for each column, as the index is: SQLite would walk through the whole table for pairs.
+        statement = select(limit_periods).where(
+            limit_periods.c.limit.in_({limit for limit, _ in keys}),
+            limit_periods.c.period.in_({period for _, period in keys}),
+        )
+        rows = connection.execute(statement).mappings()
         self._periods = {(row["limit"], row["period"]): dict(row) for row in rows}
         self._touched: set[tuple[int, int]] = set()
 

@@ -10,11 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from payi_otel.server.store import instances, use_cases
-from payi_otel.server.store.instances import Instance
+from payi_otel.server.store.instances import Identity, Instance
 from payi_otel.server.store.use_cases import UseCase
-
-Identity = tuple[str, str]
-"""A use case's name and an instance's id."""
 
 NO_INSTANCE = "use_case_instance_not_found: a new use case id needs the use case's name"
 
@@ -62,12 +59,6 @@ def ensure(
     connection: Connection, application_id: int, wanted: Mapping[Identity, int | None], now: datetime
 ) -> dict[Identity, Owner]:
     """The owners of all identities, made where they are new; the value pins the version of a new instance."""
-    # In one order everywhere, so that two batches with the same new owners cannot block each other.
-    names = sorted({name for name, _ in wanted})
-    definitions = {name: use_cases.ensure(connection, application_id, name, now) for name in names}
-    found: dict[Identity, Owner] = {}
-    for name, use_case in definitions.items():
-        versions = {use_case_id: wanted[owner, use_case_id] for owner, use_case_id in wanted if owner == name}
-        for instance in instances.ensure_all(connection, application_id, use_case, versions, now):
-            found[name, instance.use_case_id] = Owner(use_case, instance)
-    return found
+    definitions = use_cases.ensure_all(connection, application_id, (name for name, _ in wanted), now)
+    made = instances.ensure_all(connection, application_id, definitions, wanted, now)
+    return {identity: Owner(definitions[identity[0]], instance) for identity, instance in made.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,6 +70,19 @@ def ensure(connection: Connection, application_id: int, name: str, now: datetime
     return found
 
 
+def ensure_all(
+    connection: Connection, application_id: int, names: Iterable[str], now: datetime
+) -> dict[str, UseCase]:
+    """The definitions of all names, made where they are new; raises `ApiError` for an invalid name."""
+    wanted = sorted(set(names))
+    found = _named(connection, application_id, wanted)
+    # In one order everywhere, so that two batches with the same new names cannot block each other.
+    for name in wanted:
+        if name not in found:
+            found[name] = ensure(connection, application_id, name, now)
+    return found
+
+
 def define(
     connection: Connection,
     application_id: int,
@@ -119,6 +132,15 @@ def page(
     if name:
         statement = statement.where(use_cases.c.name == name)
     return fetch_page(connection, statement, use_cases.c.id, wanted, _read)
+
+
+def _named(connection: Connection, application_id: int, names: Sequence[str]) -> dict[str, UseCase]:
+    if not names:
+        return {}
+    statement = select(use_cases).where(
+        use_cases.c.application_id == application_id, use_cases.c.name.in_(names)
+    )
+    return {row.name: _read(row) for row in connection.execute(statement)}
 
 
 def _insert(connection: Connection, application_id: int, name: str, now: datetime) -> None:
