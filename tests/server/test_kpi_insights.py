@@ -19,6 +19,7 @@ from payi_otel.server.store.ingest import Event, store_events
 from payi_otel.server.store.keys import ensure_application
 from payi_otel.server.store.kpi_insights_results import KpiFilter
 from payi_otel.server.store.kpis import Kpi
+from payi_otel.server.store.rollups import hour_of
 
 START = datetime(2026, 9, 1, tzinfo=timezone.utc)
 NOW = START + timedelta(days=60)
@@ -92,9 +93,9 @@ def fill(store: Store, application: int) -> Fill:
     return filled
 
 
-def detail(store: Store, kpi: tuple[Kpi, int], wanted: KpiFilter | None = None, unit: str = "") -> Any:
+def detail(store: Store, kpi: tuple[Kpi, int], wanted: KpiFilter | None = None, **options: Any) -> Any:
     with store.read() as connection:
-        found = kpi_insights.detail(connection, *kpi, wanted or KpiFilter(), unit)
+        found = kpi_insights.detail(connection, *kpi, wanted or KpiFilter(), **options)
         alone = kpi_insights.result(connection, *kpi, wanted or KpiFilter())
     # The same scores, added up in another order.
     assert replace(alone, total=found.result.total) == found.result
@@ -176,19 +177,23 @@ def test_a_cleared_score_does_not_count(store: Store, application: int, fill: Fi
 
 def test_change_over_days(store: Store, fill: Fill) -> None:
     found = detail(store, fill([Run(float(day % 30 + 1), day=day % 30 + 0.5) for day in range(60)]))
-    assert found.step_s == 86_400
     assert [slot.start for slot in found.slots] == [START + timedelta(days=day) for day in range(30)]
     assert [(slot.scores, slot.average) for slot in found.slots[:2]] == [(2, 1.0), (2, 2.0)]
     assert found.trend.direction == "up"
     assert found.trend.slope == pytest.approx(1)
 
 
-def test_slots_of_hours_and_weeks(store: Store, fill: Fill) -> None:
-    kpi = fill([Run(1.0, day=day / 24) for day in range(5)] + [Run(2.0, day=40)])
-    hours = detail(store, kpi, KpiFilter(START, START + timedelta(days=1)))
-    assert [slot.start for slot in hours.slots] == [START + timedelta(hours=hour) for hour in range(5)]
-    weeks = detail(store, kpi, KpiFilter(START - timedelta(days=200), NOW))
-    assert [(slot.start.strftime("%a"), slot.scores) for slot in weeks.slots] == [("Mon", 5), ("Mon", 1)]
+def test_points_of_other_lengths(store: Store, fill: Fill) -> None:
+    """In Tokyo the first day began nine hours earlier."""
+    kpi = fill([Run(1.0, day=hour / 24) for hour in range(0, 24, 3)])
+    hours = detail(store, kpi, bucket=hour_of)
+    assert [slot.start for slot in hours.slots] == [START + timedelta(hours=hour) for hour in range(0, 24, 3)]
+    tokyo = timezone(timedelta(hours=9))
+    days = detail(store, kpi, bucket=lambda at: at.astimezone(tokyo).replace(hour=0))
+    assert [(slot.start.isoformat(), slot.scores) for slot in days.slots] == [
+        ("2026-09-01T00:00:00+09:00", 5),
+        ("2026-09-02T00:00:00+09:00", 3),
+    ]
 
 
 def test_filters(store: Store, fill: Fill) -> None:

@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payi_otel.server.store.kpi_insights_bins import Bins, Spread, bins_of
-from payi_otel.server.store.kpi_insights_results import (
-    KpiFilter,
-    previous,
-    shift_of,
-    slots_of,
-    step_for,
-)
+from payi_otel.server.store.kpi_insights_results import KpiFilter, previous
 from payi_otel.server.store.kpi_insights_trend import trend_of
 
 AT = datetime(2026, 10, 1, tzinfo=timezone.utc)
@@ -156,15 +150,3 @@ def test_the_time_before() -> None:
     wanted = KpiFilter(AT, AT + timedelta(days=30), 2, {"model": "gpt"})
     assert previous(wanted) == KpiFilter(AT - timedelta(days=30), AT, 2, {"model": "gpt"})
     assert previous(KpiFilter(AT)) is None
-
-
-@pytest.mark.parametrize(("days", "hours"), [(1, 1), (2, 1), (3, 24), (120, 24), (121, 168), (None, 24)])
-def test_length_of_slots(days: int | None, hours: int) -> None:
-    assert step_for(AT, None if days is None else AT + timedelta(days=days)) == hours * 3600
-
-
-def test_weeks_begin_on_mondays() -> None:
-    step = 7 * 86_400
-    (slot,) = slots_of({(int(AT.timestamp()) - shift_of(step)) // step: (2, 5.0)}, step)
-    assert (slot.start.strftime("%a"), slot.average) == ("Mon", 2.5)
-    assert timedelta(0) <= AT - slot.start < timedelta(days=7)

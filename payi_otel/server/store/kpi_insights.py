@@ -12,18 +12,17 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, select, ty
 from payi_otel.server.store.has_property import has_properties
 from payi_otel.server.store.kpi_insights_bins import Bins, Spread, bins_of
 from payi_otel.server.store.kpi_insights_results import (
-    DAY_S,
+    HOUR_S,
+    Bucket,
     KpiDetail,
     KpiFilter,
     KpiOverview,
     KpiResult,
     VersionResult,
-    points_of,
-    shift_of,
     slots_of,
-    step_for,
+    trend_over,
+    utc_day,
 )
-from payi_otel.server.store.kpi_insights_trend import trend_of
 from payi_otel.server.store.kpis import Kpi
 from payi_otel.server.store.schema import instances, kpi_scores, kpis, use_cases
 from payi_otel.server.store.schema_instances import instance_sums
@@ -32,27 +31,35 @@ from payi_otel.server.store.types import RowId, read_sum
 _AT = type_coerce(kpi_scores.c.at, RowId)
 
 
-def detail(connection: Connection, kpi: Kpi, use_case: int, wanted: KpiFilter, unit: str = "") -> KpiDetail:
-    """All about one KPI of the use case with this row id; `unit` stands before numbers, such as "$"."""
-    spread, first, last = _spread(connection, kpi, wanted)
-    bins = bins_of(kpi.kpi_type, spread, unit)
-    step_s = step_for(wanted.start or first, wanted.end or last)
-    slots: dict[int, list[float]] = {}
-    counts: dict[int, int] = {}
+def detail(
+    connection: Connection,
+    kpi: Kpi,
+    use_case: int,
+    wanted: KpiFilter,
+    *,
+    bucket: Bucket = utc_day,
+    unit: str = "",
+) -> KpiDetail:
+    """All about one KPI of the use case with this row id.
+
+    `bucket` says what a point of the time series stands for; `unit` stands before numbers, such as "$".
+    """
+    bins = bins_of(kpi.kpi_type, _spread(connection, kpi, wanted), unit)
+    counts = {row.bin: row.scores for row in connection.execute(_counts(kpi, wanted, bins))}
+    hours: list[tuple[int, int, float]] = []
     versions: dict[int, list[float]] = {}
-    for row in connection.execute(_cells(kpi, wanted, bins, step_s)):
-        counts[row.bin] = counts.get(row.bin, 0) + row.scores
-        for sums in (slots.setdefault(row.slot, [0, 0.0, 0]), versions.setdefault(row.version, [0, 0.0, 0])):
-            sums[0] += row.scores
-            sums[1] += row.total
-            sums[2] += row.successes
-    whole = [sum(sums[part] for sums in slots.values()) for part in range(3)]
-    found = slots_of({slot: (int(sums[0]), sums[1]) for slot, sums in slots.items()}, step_s)
+    for row in connection.execute(_hours(kpi, wanted)):
+        hours.append((row.hour, row.scores, row.total))
+        sums = versions.setdefault(row.version, [0, 0.0, 0])
+        sums[0] += row.scores
+        sums[1] += row.total
+        sums[2] += int(row.successes)
+    scores, total, successes = (sum(sums[part] for sums in versions.values()) for part in range(3))
+    slots = slots_of(hours, bucket)
     return KpiDetail(
-        result=_result(connection, kpi, use_case, wanted, int(whole[0]), whole[1], int(whole[2])),
-        step_s=step_s,
-        slots=found,
-        trend=trend_of(points_of(found)),
+        result=_result(connection, kpi, use_case, wanted, int(scores), total, int(successes)),
+        slots=slots,
+        trend=trend_over(slots),
         distribution=bins.counted(counts),
         versions=[
             VersionResult(version, int(sums[0]), sums[1] / sums[0], int(sums[2]))
@@ -75,7 +82,9 @@ def result(connection: Connection, kpi: Kpi, use_case: int, wanted: KpiFilter) -
     return _result(connection, kpi, use_case, wanted, row.scores, row.total, int(row.successes))
 
 
-def overview(connection: Connection, application_id: int, wanted: KpiFilter) -> list[KpiOverview]:
+def overview(
+    connection: Connection, application_id: int, wanted: KpiFilter, bucket: Bucket = utc_day
+) -> list[KpiOverview]:
     """All KPIs of all use cases, by use case and name. Of `wanted` only the time counts."""
     statement = (
         select(kpis, use_cases.c.name.label("use_case_name"))
@@ -85,12 +94,12 @@ def overview(connection: Connection, application_id: int, wanted: KpiFilter) -> 
     )
     defined = connection.execute(statement).all()
     time = KpiFilter(wanted.start, wanted.end)
-    slots = _all_slots(connection, application_id, time)
+    hours = _all_hours(connection, application_id, time)
     begun = _all_instances(connection, application_id, time)
     found: list[KpiOverview] = []
     for row in defined:
         kpi = Kpi(row.id, row.name, row.description, row.kpi_type, row.goal, row.created_at, row.updated_at)
-        mine = slots.get(kpi.id, [])
+        mine = hours.get(kpi.id, [])
         outcome = KpiResult(
             scores=sum(one.scores for one in mine),
             total=sum(one.total for one in mine),
@@ -100,51 +109,47 @@ def overview(connection: Connection, application_id: int, wanted: KpiFilter) -> 
             spend=sum((read_sum(one.whole, one.rest) for one in mine), Decimal(0)),
             goal=kpi.goal,
         )
-        days = slots_of({one.slot: (one.scores, one.total) for one in mine}, DAY_S)
-        found.append(KpiOverview(row.use_case_name, kpi, outcome, days, trend_of(points_of(days))))
+        slots = slots_of(((one.hour, one.scores, one.total) for one in mine), bucket)
+        found.append(KpiOverview(row.use_case_name, kpi, outcome, slots, trend_over(slots)))
     return found
 
 
-def _cells(kpi: Kpi, wanted: KpiFilter, bins: Bins, step_s: int) -> Select[Any]:
+def _counts(kpi: Kpi, wanted: KpiFilter, bins: Bins) -> Select[Any]:
     score = kpi_scores.c.score
     place = case(*((score < edge, number) for number, edge in enumerate(bins.edges)), else_=len(bins.edges))
-    slot = ((_AT - shift_of(step_s)) // step_s).label("slot")
+    statement = _select(place.label("bin"), func.count().label("scores"))
+    # By name: bound again, the parameters of the same expression would be others to PostgreSQL.
+    return _scored(statement, wanted).where(kpi_scores.c.kpi == kpi.id).group_by("bin")
+
+
+def _hours(kpi: Kpi, wanted: KpiFilter) -> Select[Any]:
     statement = _select(
-        slot,
+        (_AT // HOUR_S).label("hour"),
         kpi_scores.c.version,
-        place.label("bin"),
         func.count().label("scores"),
-        func.sum(score).label("total"),
+        func.sum(kpi_scores.c.score).label("total"),
         func.sum(_success(kpi)).label("successes"),
     )
-    # By position: bound again, the parameters of the same expressions would be others to PostgreSQL.
-    return _scored(statement, wanted).where(kpi_scores.c.kpi == kpi.id).group_by("slot", "version", "bin")
+    return _scored(statement, wanted).where(kpi_scores.c.kpi == kpi.id).group_by("hour", kpi_scores.c.version)
 
 
-def _spread(
-    connection: Connection, kpi: Kpi, wanted: KpiFilter
-) -> tuple[Spread | None, datetime | None, datetime | None]:
-    """How the scores lie, for types whose ranges depend on it, and the first and last time they are of."""
+def _spread(connection: Connection, kpi: Kpi, wanted: KpiFilter) -> Spread | None:
+    """How the scores lie; None without any, and for types whose ranges do not depend on it."""
+    if kpi.kpi_type != "number":
+        return None
     score = kpi_scores.c.score
-    columns: list[ColumnElement[Any]] = [
-        func.min(kpi_scores.c.at).label("first"),
-        func.max(kpi_scores.c.at).label("last"),
-    ]
-    if kpi.kpi_type == "number":
-        columns += [
-            func.min(score).label("low"),
-            func.max(score).label("high"),
-            func.avg(score).label("mean"),
-            func.avg(score * score).label("squares"),
-            func.sum(case((score == func.round(score), 0), else_=1)).label("fractions"),
-        ]
-    elif wanted.start is not None and wanted.end is not None:
-        return None, None, None
-    row = connection.execute(_scored(select(*columns), wanted).where(kpi_scores.c.kpi == kpi.id)).one()
-    if kpi.kpi_type != "number" or row.first is None:
-        return None, row.first, row.last
+    statement = _select(
+        func.min(score).label("low"),
+        func.max(score).label("high"),
+        func.avg(score).label("mean"),
+        func.avg(score * score).label("squares"),
+        func.sum(case((score == func.round(score), 0), else_=1)).label("fractions"),
+    )
+    row = connection.execute(_scored(statement, wanted).where(kpi_scores.c.kpi == kpi.id)).one()
+    if row.low is None:
+        return None
     deviation = math.sqrt(max(row.squares - row.mean**2, 0.0))
-    return Spread(row.low, row.high, row.mean, deviation, row.fractions == 0), row.first, row.last
+    return Spread(row.low, row.high, row.mean, deviation, row.fractions == 0)
 
 
 def _result(
@@ -186,7 +191,7 @@ def _instances(connection: Connection, use_case: int, wanted: KpiFilter) -> int:
     return connection.execute(statement).scalar_one()
 
 
-def _all_slots(connection: Connection, application_id: int, wanted: KpiFilter) -> dict[int, list[Any]]:
+def _all_hours(connection: Connection, application_id: int, wanted: KpiFilter) -> dict[int, list[Any]]:
     reached = case(
         (kpis.c.kpi_type == "boolean", kpi_scores.c.score),
         (kpi_scores.c.score >= kpis.c.goal, 1.0),
@@ -195,7 +200,7 @@ def _all_slots(connection: Connection, application_id: int, wanted: KpiFilter) -
     statement = (
         _select(
             kpi_scores.c.kpi,
-            (_AT // DAY_S).label("slot"),
+            (_AT // HOUR_S).label("hour"),
             func.count().label("scores"),
             func.sum(kpi_scores.c.score).label("total"),
             func.sum(reached).label("successes"),
@@ -211,7 +216,7 @@ def _all_slots(connection: Connection, application_id: int, wanted: KpiFilter) -
         .where(use_cases.c.application_id == application_id)
     )
     found: dict[int, list[Any]] = {}
-    for row in connection.execute(_scored(statement, wanted).group_by(kpi_scores.c.kpi, "slot")):
+    for row in connection.execute(_scored(statement, wanted).group_by(kpi_scores.c.kpi, "hour")):
         found.setdefault(row.kpi, []).append(row)
     return found
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 
-from payi_otel.server.store.kpi_insights_trend import Trend
+from payi_otel.server.store.kpi_insights_trend import Trend, trend_of
 from payi_otel.server.store.kpis import Kpi
 
-HOUR_S, DAY_S = 3600, 86_400
-# 1970 began on a Thursday, weeks begin on Mondays.
-WEEK_S, MONDAY_S = 7 * DAY_S, 4 * DAY_S
+HOUR_S = 3600
+_DAY_S = 24 * HOUR_S
+
+Bucket = Callable[[datetime], datetime]
+"""What one point of a time series stands for: the beginning of it, by any instant within."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class KpiResult:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The scores of an hour, day or week that begins at `start`."""
+    """The scores of the time that begins at `start`: of an hour, a day or a month."""
 
     start: datetime
     scores: int
@@ -91,10 +93,9 @@ class VersionResult:
 
 @dataclass(frozen=True, slots=True)
 class KpiDetail:
-    """All about one KPI. `step_s` is the length of a slot; `distribution` has labels of ranges and counts."""
+    """All about one KPI. `distribution` has labels of ranges and counts."""
 
     result: KpiResult
-    step_s: int
     slots: Sequence[Slot]
     trend: Trend | None
     distribution: Sequence[tuple[str, int]]
@@ -103,7 +104,7 @@ class KpiDetail:
 
 @dataclass(frozen=True, slots=True)
 class KpiOverview:
-    """One KPI in the list of all, with its average over days."""
+    """One KPI in the list of all, with its averages over time."""
 
     use_case_name: str
     kpi: Kpi
@@ -125,35 +126,30 @@ def previous(wanted: KpiFilter) -> KpiFilter | None:
     return KpiFilter(wanted.start - length, wanted.start, wanted.version, wanted.properties)
 
 
-def step_for(start: datetime | None, end: datetime | None) -> int:
-    """How long, in seconds, a slot of a time series is over a time: an hour, a day or a week.
+def utc_day(at: datetime) -> datetime:
+    """The beginning of the day, in UTC.
 
-    >>> at = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    >>> [step_for(at, at + timedelta(days=days)) // HOUR_S for days in (2, 30, 365)]
-    [1, 24, 168]
+    >>> utc_day(datetime(2026, 1, 8, 13, 30, tzinfo=timezone.utc)).isoformat()
+    '2026-01-08T00:00:00+00:00'
     """
-    if start is None or end is None:
-        return DAY_S
-    length = end - start
-    return HOUR_S if length <= timedelta(days=2) else DAY_S if length <= timedelta(days=120) else WEEK_S
+    return at.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def shift_of(step_s: int) -> int:
-    """How many seconds after 1970 began the first slot of a length begins."""
-    return MONDAY_S if step_s == WEEK_S else 0
+def slots_of(hours: Iterable[tuple[int, int, float]], bucket: Bucket) -> list[Slot]:
+    """The slots in order, from hours since 1970 with the number and the total of their scores."""
+    sums: dict[datetime, tuple[int, float]] = {}
+    for hour, scores, total in hours:
+        start = bucket(datetime.fromtimestamp(hour * HOUR_S, timezone.utc))
+        before = sums.get(start, (0, 0.0))
+        sums[start] = (before[0] + scores, before[1] + total)
+    return [Slot(start, scores, total / scores) for start, (scores, total) in sorted(sums.items())]
 
 
-def slots_of(sums: Mapping[int, tuple[int, float]], step_s: int) -> list[Slot]:
-    """The slots in order, from number and total of the scores by a slot's place (see `shift_of`)."""
-    shift = shift_of(step_s)
-    return [
-        Slot(datetime.fromtimestamp(slot * step_s + shift, timezone.utc), scores, total / scores)
-        for slot, (scores, total) in sorted(sums.items())
-    ]
-
-
-def points_of(slots: Sequence[Slot]) -> list[tuple[float, float, int]]:
-    """What `trend_of` takes: days since the first slot, average, number of scores."""
-    return [
-        ((slot.start - slots[0].start).total_seconds() / DAY_S, slot.average, slot.scores) for slot in slots
-    ]
+def trend_over(slots: Sequence[Slot]) -> Trend | None:
+    """Where the averages of slots are going."""
+    return trend_of(
+        [
+            ((slot.start - slots[0].start).total_seconds() / _DAY_S, slot.average, slot.scores)
+            for slot in slots
+        ]
+    )
