@@ -11,6 +11,7 @@ nox.options.reuse_venv = "yes"
 PROJECT = nox.project.load_toml("pyproject.toml")
 TEST_GROUP = nox.project.dependency_groups(PROJECT, "test")
 OFFICIAL_CLIENT = nox.project.dependency_groups(PROJECT, "official")
+BROWSER = nox.project.dependency_groups(PROJECT, "browser")
 LINT_GROUP = nox.project.dependency_groups(PROJECT, "lint")
 ZERO_CODE = nox.project.dependency_groups(PROJECT, "zero-code")
 SERVICES = nox.project.dependency_groups(PROJECT, "services")
@@ -22,7 +23,7 @@ PACKAGE = ".[server,gateway,cli,estimates,instruments-any]"
 OLDEST_SDKS = ["openai==1.68.2", "anthropic==0.49.0", "httpx>=0.27,<0.28", "pydantic>=2.14"]
 GENERATED_TESTS = "tests/server/test_openapi.py"
 # What sessions of their own run.
-ELSEWHERE = ["tests/collector", GENERATED_TESTS]
+ELSEWHERE = ["tests/collector", "tests/browser", GENERATED_TESTS]
 
 
 @nox.session
@@ -45,6 +46,13 @@ def api(session: nox.Session) -> None:
     """Requests generated from the server's OpenAPI document; their tool brings a pytest plugin of its own."""
     session.install("-e", PACKAGE, *TEST_GROUP, *GENERATED_REQUESTS)
     session.run("pytest", "-q", *(session.posargs or [GENERATED_TESTS]))
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The portal in a real Chromium; screenshots go to build/screenshots, or to $PAYI_SCREENSHOTS."""
+    session.install("-e", PACKAGE, *TEST_GROUP, *BROWSER)
+    session.run("pytest", *(session.posargs or ["-q", "tests/browser"]))
 
 
 @nox.session

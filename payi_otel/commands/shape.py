@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 Run = Callable[[argparse.Namespace], int]
 """Runs a command with its parsed arguments and returns the exit code."""
 
-SERVER_MODULES = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "psycopg", "genai_prices", "simpleeval")
+SERVER_MODULES = (
+    "fastapi",
+    "uvicorn",
+    "sqlalchemy",
+    "alembic",
+    "psycopg",
+    "genai_prices",
+    "simpleeval",
+    "jinja2",
+    "plotly",
+    "argon2",
+    "python_multipart",
+)
 
 
 class CommandError(Exception):
