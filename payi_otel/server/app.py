@@ -7,8 +7,9 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Security
+from fastapi import FastAPI, Request, Security
 from fastapi.security import APIKeyHeader
+from starlette.responses import RedirectResponse
 
 from payi_otel.server.api import (
     categories,
@@ -31,6 +32,7 @@ from payi_otel.server.api.models import ApiErrorOut
 from payi_otel.server.auth import KEY_HEADER, Gate
 from payi_otel.server.config import ServerConfig
 from payi_otel.server.errors import add_error_handlers
+from payi_otel.server.portal import app as portal
 from payi_otel.server.proxy.hosts import HostRules
 from payi_otel.server.proxy.relay import Relay
 from payi_otel.server.store.engine import Store
@@ -90,6 +92,9 @@ def create_app(config: ServerConfig) -> FastAPI:
         )
     # Without a key, for whatever watches over the process.
     app.add_api_route("/healthz", _health, methods=["GET"])
+    app.mount(portal.PATH, portal.create_portal(store))
+    for path in ("/", portal.PATH):
+        app.add_api_route(path, _to_the_portal, methods=["GET"], include_in_schema=False)
     app.state.store = store
     app.state.relay = relay
     app.state.host_rules = HostRules(config.provider_hosts, config.private_providers)
@@ -109,6 +114,10 @@ def create_app(config: ServerConfig) -> FastAPI:
 
 def _health() -> dict[str, str]:
     return {"status": "ok"}
+
+
+def _to_the_portal(request: Request) -> RedirectResponse:
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{portal.PATH}/")
 
 
 def _prepare_keys(store: Store, config: ServerConfig) -> None:

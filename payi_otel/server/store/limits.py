@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store.engine import insert_new
+from payi_otel.server.store.limit_counts import state_of
 from payi_otel.server.store.pages import Page, PageRequest, fetch_page
 from payi_otel.server.store.schema_limits import STATES, limit_periods, limits
 from payi_otel.server.store.types import read_sum
@@ -49,6 +50,28 @@ class Limit:
     period: int
     created_at: datetime
     updated_at: datetime
+    totals: Totals
+
+    @property
+    def share(self) -> float | None:
+        """Which share of `max` is spent; None for a limit of 0 of which nothing is."""
+        if self.max > 0:
+            return float(self.totals.total / self.max)
+        return float("inf") if self.totals.total > 0 else None
+
+    @property
+    def state(self) -> str:
+        """Where it stands now: `ok`, `exceeded` or `overrun`."""
+        return state_of(self.totals.total, self.max, self.threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A period of a limit; `reset_at` is None for the current one."""
+
+    number: int
+    started_at: datetime
+    reset_at: datetime | None
     totals: Totals
 
 
@@ -120,8 +143,8 @@ def make_automatic(
 
 def find(connection: Connection, application_id: int, limit_id: str) -> Limit | None:
     """A limit by its id."""
-    row = connection.execute(_current(application_id).where(limits.c.limit_id == limit_id)).first()
-    return None if row is None else _read(row)
+    row = connection.execute(select_current(application_id).where(limits.c.limit_id == limit_id)).first()
+    return None if row is None else read_limit(row)
 
 
 def get(connection: Connection, application_id: int, limit_id: str, *, lock: bool = False) -> Limit:
@@ -139,10 +162,10 @@ def page(
     connection: Connection, application_id: int, wanted: PageRequest, name: str | None = None
 ) -> Page[Limit]:
     """Limits, optionally the one called `name`."""
-    statement = _current(application_id)
+    statement = select_current(application_id)
     if name:
         statement = statement.where(limits.c.limit_name == name)
-    return fetch_page(connection, statement, limits.c.id, wanted, _read)
+    return fetch_page(connection, statement, limits.c.id, wanted, read_limit)
 
 
 def change(
@@ -197,6 +220,20 @@ def reset(connection: Connection, application_id: int, limit_id: str, at: dateti
     )
     _begin_period(connection, found.id, found.period + 1, at)
     return found
+
+
+def periods(connection: Connection, row_id: int, *, most: int = 100) -> list[Period]:
+    """The periods of a limit, the current one first."""
+    statement = (
+        select(limit_periods)
+        .where(limit_periods.c.limit == row_id)
+        .order_by(limit_periods.c.period.desc())
+        .limit(most)
+    )
+    return [
+        Period(row.period, row.started_at, row.reset_at, read_totals(row))
+        for row in connection.execute(statement)
+    ]
 
 
 def types_of(connection: Connection, application_id: int, limit_ids: Iterable[str]) -> dict[str, str]:
@@ -262,7 +299,8 @@ def _name_taken(name: str) -> ApiError:
     )
 
 
-def _current(application_id: int) -> Select[Any]:
+def select_current(application_id: int) -> Select[Any]:
+    """The limits of an application, each with its current period: rows for `read_limit`."""
     sums = [limit_periods.c[name] for name in _ZEROES]
     joined = (limit_periods.c.limit == limits.c.id) & (limit_periods.c.period == limits.c.period)
     return (
@@ -272,7 +310,8 @@ def _current(application_id: int) -> Select[Any]:
     )
 
 
-def _read(row: Row[Any]) -> Limit:
+def read_limit(row: Row[Any]) -> Limit:
+    """A row of `select_current`."""
     return Limit(
         id=row.id,
         limit_id=row.limit_id,
