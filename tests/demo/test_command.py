@@ -17,7 +17,7 @@ from payi_otel.demo.app import KPIS
 from payi_otel.demo.main import problems_of
 from payi_otel.demo.report import KpiResult, UseCaseResult, ledger_line, use_case_table
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 SUPPORT = UseCaseResult(
     name="support_chat",
     instances=3,
