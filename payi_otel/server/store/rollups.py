@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from payi_otel.server.store import facets
 from payi_otel.server.store.engine import upsert
+from payi_otel.server.store.groups import Group, Key, add_counts, regrouped
+from payi_otel.server.store.histograms import bucket_of
 from payi_otel.server.store.schema_rollups import DETAILS, DIMENSIONS, SUMS, rollup_units, rollups
 from payi_otel.server.store.types import split_money
 
@@ -24,32 +27,35 @@ class Delta:
     sign: int = 1
 
 
-@dataclass(slots=True)
-class _Sums:
-    row: dict[str, Any]
-    units: dict[str, list[int]] = field(default_factory=dict[str, "list[int]"])
-
-
 def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) -> None:
-    """Add requests to the roll-ups they belong to, or take them out."""
-    found: dict[str, _Sums] = {}
+    """Add requests to the roll-ups and facets they belong to, or take them out."""
+    detailed: dict[Key, Group] = {}
     for delta in deltas:
-        numbers = numbers_of(delta.values)
-        for is_detailed in (True, False):
-            sums = _sums_of(found, application_id, delta, is_detailed=is_detailed)
-            for name, number in numbers.items():
-                sums.row[name] += delta.sign * number
-        _add_units(sums, delta)
+        key = (hour_of(delta.values["event_timestamp"]), *(delta.values[name] for name in DIMENSIONS[1:]))
+        _add(detailed.setdefault(key, Group()), delta)
+    coarse = regrouped(detailed, _without_details)
+    found = [(False, key, group) for key, group in coarse.items()]
+    found += [(True, key, group) for key, group in detailed.items()]
+    rows: list[dict[str, Any]] = []
+    units: list[dict[str, Any]] = []
+    for is_detailed, key, group in found:
+        row_key = _hash(application_id, key, is_detailed=is_detailed)
+        if any(group.sums):
+            row = {"key": row_key, "application_id": application_id, "is_detailed": is_detailed}
+            names = (*DIMENSIONS, *SUMS)
+            rows.append({**row, **dict(zip(names, (*key, *group.sums), strict=True))})
+        if not is_detailed:
+            units += [
+                {"key": row_key, "unit": unit, "input": counts[0], "output": counts[1]}
+                for unit, counts in group.units.items()
+                if any(counts)
+            ]
     # In one order everywhere, so that two batches with the same roll-ups cannot block each other.
-    rows = [found[key].row for key in sorted(found) if any(found[key].row[name] for name in SUMS)]
-    units = [
-        {"key": key, "unit": unit, "input": counts[0], "output": counts[1]}
-        for key in sorted(found)
-        for unit, counts in sorted(found[key].units.items())
-        if any(counts)
-    ]
+    rows.sort(key=lambda row: row["key"])
+    units.sort(key=lambda row: (row["key"], row["unit"]))
     _increase(connection, rollups, rows, ("key",), SUMS)
     _increase(connection, rollup_units, units, ("key", "unit"), ("input", "output"))
+    facets.apply(connection, application_id, detailed)
 
 
 def hour_of(at: datetime) -> datetime:
@@ -89,28 +95,29 @@ def numbers_of(values: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _sums_of(found: dict[str, _Sums], application_id: int, delta: Delta, *, is_detailed: bool) -> _Sums:
-    dimensions = {name: delta.values[name] for name in DIMENSIONS[1:]}
-    dimensions |= {"hour": hour_of(delta.values["event_timestamp"]), "is_detailed": is_detailed}
-    if not is_detailed:
-        dimensions |= dict.fromkeys(DETAILS)
-    key = _key(application_id, dimensions)
-    if key not in found:
-        row = {"key": key, "application_id": application_id, **dimensions, **dict.fromkeys(SUMS, 0)}
-        found[key] = _Sums(row)
-    return found[key]
-
-
-def _add_units(sums: _Sums, delta: Delta) -> None:
+def _add(group: Group, delta: Delta) -> None:
+    numbers = numbers_of(delta.values)
+    group.sums = [total + delta.sign * numbers[name] for total, name in zip(group.sums, SUMS, strict=True)]
     for unit, count in delta.values["units"].items():
-        total = sums.units.setdefault(unit, [0, 0])
+        total = group.units.setdefault(unit, [0, 0])
         total[0] += delta.sign * count["input"]
         total[1] += delta.sign * count["output"]
+    for name, counts in (
+        ("end_to_end_latency_ms", group.latency),
+        ("time_to_first_token_ms", group.first_token),
+    ):
+        if delta.values[name] is not None:
+            add_counts(counts, {bucket_of(delta.values[name]): delta.sign})
 
 
-def _key(application_id: int, dimensions: Mapping[str, Any]) -> str:
-    hour = dimensions["hour"].isoformat()
-    parts = [application_id, dimensions["is_detailed"], hour, *(dimensions[name] for name in DIMENSIONS[1:])]
+def _without_details(key: Key) -> Key:
+    return tuple(None if name in DETAILS else value for name, value in zip(DIMENSIONS, key, strict=True))
+
+
+def _hash(application_id: int, key: Key, *, is_detailed: bool) -> str:
+    hour, *others = key
+    assert isinstance(hour, datetime)
+    parts = [application_id, is_detailed, hour.isoformat(), *others]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()
 
 

@@ -217,6 +217,53 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "facets",
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("application_id", _ROW_ID, nullable=False),
+        sa.Column("facet", sa.String(length=20), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("use_case_name", sa.String(length=64), nullable=True),
+        sa.Column("use_case_version", sa.Integer(), nullable=True),
+        sa.Column("use_case_step", sa.Text(), nullable=True),
+        sa.Column("category", sa.Text(), nullable=True),
+        sa.Column("resource", sa.Text(), nullable=True),
+        sa.Column("user_id", sa.Text(), nullable=True),
+        sa.Column("account_name", sa.Text(), nullable=True),
+        sa.Column("calls", _ROW_ID, nullable=False),
+        sa.Column("failures", _ROW_ID, nullable=False),
+        sa.Column("estimated", _ROW_ID, nullable=False),
+        sa.Column("unpriced", _ROW_ID, nullable=False),
+        sa.Column("input_tokens", _ROW_ID, nullable=False),
+        sa.Column("output_tokens", _ROW_ID, nullable=False),
+        sa.Column("latency_ms", _ROW_ID, nullable=False),
+        sa.Column("latency_calls", _ROW_ID, nullable=False),
+        sa.Column("input_whole", _ROW_ID, nullable=False),
+        sa.Column("input_rest", _ROW_ID, nullable=False),
+        sa.Column("output_whole", _ROW_ID, nullable=False),
+        sa.Column("output_rest", _ROW_ID, nullable=False),
+        sa.Column("latency", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("first_token", sa.JSON(none_as_null=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["application_id"],
+            ["applications.id"],
+            name=op.f("fk_facets_application_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_facets")),
+    )
+    op.create_index(
+        op.f("ix_facets_application_id_facet_at"),
+        "facets",
+        ["application_id", "facet", "at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_facets_application_id_facet_use_case_name_at"),
+        "facets",
+        ["application_id", "facet", "use_case_name", "at"],
+        unique=False,
+    )
+    op.create_table(
         "use_cases",
         sa.Column("id", _ROW_ID, autoincrement=True, nullable=False),
         sa.Column("application_id", _ROW_ID, nullable=False),
