@@ -17,11 +17,12 @@ from payi_otel.commands import (
     retention,
     serve,
     settings,
+    users,
 )
 from payi_otel.commands.shape import CommandError, Run
 from payi_otel.version import VERSION
 
-_COMMANDS = (serve, keys, reprice, retention, gateway, demo, import_events, outbox, doctor, settings)
+_COMMANDS = (serve, keys, users, reprice, retention, gateway, demo, import_events, outbox, doctor, settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

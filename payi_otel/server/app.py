@@ -32,7 +32,8 @@ from payi_otel.server.api.models import ApiErrorOut
 from payi_otel.server.auth import KEY_HEADER, Gate
 from payi_otel.server.config import ServerConfig
 from payi_otel.server.errors import add_error_handlers
-from payi_otel.server.portal import app as portal
+from payi_otel.server.portal.app import create_portal
+from payi_otel.server.portal.links import PATH as PORTAL
 from payi_otel.server.proxy.hosts import HostRules
 from payi_otel.server.proxy.relay import Relay
 from payi_otel.server.store.engine import Store
@@ -92,8 +93,8 @@ def create_app(config: ServerConfig) -> FastAPI:
         )
     # Without a key, for whatever watches over the process.
     app.add_api_route("/healthz", _health, methods=["GET"])
-    app.mount(portal.PATH, portal.create_portal(store))
-    for path in ("/", portal.PATH):
+    app.mount(PORTAL, create_portal(store))
+    for path in ("/", PORTAL):
         app.add_api_route(path, _to_the_portal, methods=["GET"], include_in_schema=False)
     app.state.store = store
     app.state.relay = relay
@@ -117,7 +118,7 @@ def _health() -> dict[str, str]:
 
 
 def _to_the_portal(request: Request) -> RedirectResponse:
-    return RedirectResponse(f"{request.scope.get('root_path', '')}{portal.PATH}/")
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{PORTAL}/")
 
 
 def _prepare_keys(store: Store, config: ServerConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import tempfile
@@ -14,10 +15,14 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from payi_otel.server.api.context import now
 from payi_otel.server.app import create_app
 from payi_otel.server.config import DEFAULT_REQUESTS_PER_SECOND, ServerConfig
-from payi_otel.server.store.engine import database_url
+from payi_otel.server.portal.links import PATH as PORTAL
+from payi_otel.server.portal.links import link_path
+from payi_otel.server.store.engine import Store, database_url
 from payi_otel.server.store.keys import new_key
+from payi_otel.server.store.users import add_link, new_token
 
 _SHUTDOWN_TIMEOUT_S = 5
 
@@ -65,7 +70,26 @@ def serve(
         print(f"API key: in {config.key_path}", flush=True)
     else:
         print("API key: one of those made before; give another with PAYI_API_KEY", flush=True)
+    print(f"Portal: {_portal_link(app, host, f'http://{shown}:{port}')}", flush=True)
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S)
+
+
+def _portal_link(app: FastAPI, host: str, url: str) -> str:
+    """How to get into the portal: on loopback by a link that signs in, for whoever reads this may do so anyway."""
+    if not _is_loopback(host):
+        return f"{url}{PORTAL}/ (sign in with an API key, or a user of: payi-otel users add NAME)"
+    token = new_token()
+    store: Store = app.state.store
+    with store.write() as connection:
+        add_link(connection, token, now())
+    return f"{url}{link_path(token)} (signs in once; another: payi-otel users link)"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @contextmanager

@@ -19,8 +19,6 @@ from payi_otel.server.portal.rendering import Renderer
 from payi_otel.server.portal.shield import Shield
 from payi_otel.server.store.engine import Store
 
-PATH = "/portal"
-
 # In the order of the menu.
 _PAGES = (
     overview,
