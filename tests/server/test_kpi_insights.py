@@ -17,7 +17,7 @@ from payi_otel.server.store import instances, kpi_insights, kpis, use_cases
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.ingest import Event, store_events
 from payi_otel.server.store.keys import ensure_application
-from payi_otel.server.store.kpi_insights_results import KpiFilter
+from payi_otel.server.store.kpi_insights_results import KpiFilter, VersionResult
 from payi_otel.server.store.kpis import Kpi
 from payi_otel.server.store.rollups import hour_of
 
@@ -223,10 +223,10 @@ def test_filters(store: Store, fill: Fill) -> None:
 
 
 def test_versions(store: Store, fill: Fill) -> None:
-    found = detail(store, fill([Run(1.0), Run(3.0), Run(8.0, version=2)], goal=3))
-    assert [(one.version, one.scores, one.average, one.successes) for one in found.versions] == [
-        (1, 2, 2.0, 1),
-        (2, 1, 8.0, 1),
+    found = detail(store, fill([Run(1.0), Run(3.0), Run(8.0, day=1.01, version=2)], goal=3))
+    assert found.versions == [
+        VersionResult(1, START, 2, 2.0, 1),
+        VersionResult(2, START + timedelta(days=1), 1, 8.0, 1),
     ]
 
 

@@ -85,6 +85,25 @@ def test_an_outlier_leaves_the_others_apart() -> None:
     assert bins.edges[-1] < 200_000
 
 
+@pytest.mark.parametrize(
+    ("bins", "number", "first", "position"),
+    [
+        (bins_of("likert5", None), 3.85, "1", 2.85),
+        (bins_of("likert5", None), 0.5, "1", None),
+        (bins_of("percentage", None), 95.0, "0 %-10 %", 9.0),
+        (bins_of("percentage", None), 95.0, "< 0 %", 10.0),
+        (bins_of("percentage", None), 120.0, "0 %-10 %", None),
+        (bins_of("number", Spread(0.5, 48.0, 20, 12, False)), 12.5, "0-5", 2.0),
+        (bins_of("number", Spread(1, 6, 3, 1.5, True)), 3.0, "1", 2.0),
+        (bins_of("boolean", None), 0.5, "False", None),
+    ],
+)
+def test_where_a_number_lies_along_the_bars(
+    bins: Bins, number: float, first: str, position: float | None
+) -> None:
+    assert bins.position(number, first) == (None if position is None else pytest.approx(position))
+
+
 def test_open_ends_show_only_what_they_hold() -> None:
     bins = bins_of("percentage", None)
     assert [label for label, _ in bins.counted({1: 2})] == list(bins.labels[1:-1])

@@ -19,6 +19,7 @@ from payi_otel.server.store.kpi_insights_results import (
     KpiOverview,
     KpiResult,
     VersionResult,
+    instant_of,
     slots_of,
     trend_over,
     utc_day,
@@ -48,21 +49,24 @@ def detail(
     counts = {row.bin: row.scores for row in connection.execute(_counts(kpi, wanted, bins))}
     hours: list[tuple[int, int, float]] = []
     versions: dict[int, list[float]] = {}
+    first: dict[int, int] = {}
     for row in connection.execute(_hours(kpi, wanted)):
         hours.append((row.hour, row.scores, row.total))
         sums = versions.setdefault(row.version, [0, 0.0, 0])
         sums[0] += row.scores
         sums[1] += row.total
         sums[2] += int(row.successes)
+        first[row.version] = min(row.hour, first.get(row.version, row.hour))
     scores, total, successes = (sum(sums[part] for sums in versions.values()) for part in range(3))
     slots = slots_of(hours, bucket)
     return KpiDetail(
         result=_result(connection, kpi, use_case, wanted, int(scores), total, int(successes)),
         slots=slots,
         trend=trend_over(slots),
+        bins=bins,
         distribution=bins.counted(counts),
         versions=[
-            VersionResult(version, int(sums[0]), sums[1] / sums[0], int(sums[2]))
+            VersionResult(version, instant_of(first[version]), int(sums[0]), sums[1] / sums[0], int(sums[2]))
             for version, sums in sorted(versions.items())
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ SCALES: Mapping[str, int] = {"likert5": 5, "likert7": 7, "likert10": 10}
 _NICE = tuple(Decimal(step) for step in ("1", "2", "2.5", "5", "10"))
 _WANTED = 10
 _NARROWEST = Decimal("1e-9")
+_FEWEST_EDGES = 2
 # Beyond so many standard deviations scores share one open range, or a single outlier would empty all others.
 _CLIPPED_AT = 3
 
@@ -33,12 +35,14 @@ class Spread:
 class Bins:
     """Ranges: a score belongs to the range with as many `edges` at or below it as its place in `labels`.
 
-    `open_ends` says that the first and the last range only matter while they hold something.
+    `open_ends` says that the first and the last range only matter while they hold something. `points` says that a
+    range stands for one number, that of its label.
     """
 
     edges: Sequence[float]
     labels: Sequence[str]
     open_ends: bool = False
+    points: bool = False
 
     def counted(self, counts: Mapping[int, int]) -> list[tuple[str, int]]:
         """Each range's label and count, from counts by its place."""
@@ -47,6 +51,25 @@ class Bins:
             return found
         first, last = (0 if found[0][1] else 1), (len(found) if found[-1][1] else len(found) - 1)
         return found[first:last]
+
+    def position(self, number: float, first: str) -> float | None:
+        """Where a number lies along bars of which the first is labelled `first`: 0.5 is between the first two.
+
+        None where no bar is: two bars of true and false have no room between them.
+
+        >>> bins_of("likert5", None).position(3.5, "1")
+        2.5
+        """
+        if len(self.edges) < _FEWEST_EDGES:
+            return None
+        place, shift = bisect.bisect_right(self.edges, number), self.labels.index(first)
+        if self.points and not self.open_ends:
+            return number - 1.0 if 1 <= number <= len(self.labels) else None
+        if not 0 < place < len(self.edges):
+            return None
+        low, high = self.edges[place - 1], self.edges[place]
+        # A bar's middle is its number where it stands for one, else it begins where its range does.
+        return place + (number - low) / (high - low) - (0.0 if self.points else 0.5) - shift
 
 
 def bins_of(kpi_type: str, spread: Spread | None, unit: str = "") -> Bins:
@@ -64,7 +87,7 @@ def bins_of(kpi_type: str, spread: Spread | None, unit: str = "") -> Bins:
         return Bins((0.5,), ("False", "True"))
     if kpi_type in SCALES:
         points = range(1, SCALES[kpi_type] + 1)
-        return Bins(tuple(point + 0.5 for point in points[:-1]), tuple(map(str, points)))
+        return Bins(tuple(point + 0.5 for point in points[:-1]), tuple(map(str, points)), points=True)
     if kpi_type == "percentage":
         tens = [Decimal(ten) for ten in range(0, 101, 10)]
         # 100 % is full marks, not something beyond.
@@ -86,7 +109,8 @@ def _number_bins(spread: Spread, unit: str) -> Bins:
     if float(last * width) <= high:
         last += 1
     edges = [(first + step) * width for step in range(int(last - first) + 1)]
-    if spread.whole and width == 1:
+    is_points = spread.whole and width == 1
+    if is_points:
         labels = (
             f"< {_shown(edges[0], unit)}",
             *(_shown(edge, unit) for edge in edges[:-1]),
@@ -94,7 +118,7 @@ def _number_bins(spread: Spread, unit: str) -> Bins:
         )
     else:
         labels = _labels(edges, lambda number: _shown(number, unit))
-    return Bins(tuple(map(float, edges)), labels, open_ends=True)
+    return Bins(tuple(map(float, edges)), labels, open_ends=True, points=is_points)
 
 
 def _width(low: float, high: float, *, whole: bool) -> Decimal:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 
+from payi_otel.server.store.kpi_insights_bins import Bins
 from payi_otel.server.store.kpi_insights_trend import Trend, trend_of
 from payi_otel.server.store.kpis import Kpi
 
@@ -83,9 +84,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class VersionResult:
-    """The scores of one version."""
+    """The scores of one version, the first of them in the hour that begins at `first`."""
 
     version: int
+    first: datetime
     scores: int
     average: float
     successes: int
@@ -93,11 +95,12 @@ class VersionResult:
 
 @dataclass(frozen=True, slots=True)
 class KpiDetail:
-    """All about one KPI. `distribution` has labels of ranges and counts."""
+    """All about one KPI. `distribution` has labels of ranges, which `bins` made, and counts."""
 
     result: KpiResult
     slots: Sequence[Slot]
     trend: Trend | None
+    bins: Bins
     distribution: Sequence[tuple[str, int]]
     versions: Sequence[VersionResult]
 
@@ -126,6 +129,15 @@ def previous(wanted: KpiFilter) -> KpiFilter | None:
     return KpiFilter(wanted.start - length, wanted.start, wanted.version, wanted.properties)
 
 
+def instant_of(hour: int) -> datetime:
+    """When an hour since 1970 began.
+
+    >>> instant_of(24).isoformat()
+    '1970-01-02T00:00:00+00:00'
+    """
+    return datetime.fromtimestamp(hour * HOUR_S, timezone.utc)
+
+
 def utc_day(at: datetime) -> datetime:
     """The beginning of the day, in UTC.
 
@@ -139,7 +151,7 @@ def slots_of(hours: Iterable[tuple[int, int, float]], bucket: Bucket) -> list[Sl
     """The slots in order, from hours since 1970 with the number and the total of their scores."""
     sums: dict[datetime, tuple[int, float]] = {}
     for hour, scores, total in hours:
-        start = bucket(datetime.fromtimestamp(hour * HOUR_S, timezone.utc))
+        start = bucket(instant_of(hour))
         before = sums.get(start, (0, 0.0))
         sums[start] = (before[0] + scores, before[1] + total)
     return [Slot(start, scores, total / scores) for start, (scores, total) in sorted(sums.items())]
