@@ -1,11 +1,12 @@
 """An agent that calls a tool until it has its answer; each turn is one event. Needs ANTHROPIC_API_KEY."""
 
 from anthropic import Anthropic
-from anthropic.types import MessageParam, ToolParam
+from anthropic.types import MessageParam, ToolParam, ToolResultBlockParam
 
-from payi_otel import payi_instrument, score_kpi, track, track_context
+from payi_otel import define_kpi, payi_instrument, score_kpi, track, track_context
 
 payi_instrument()
+define_kpi("travel_agent", "turns", kpi_type="number", goal=3)
 client = Anthropic()
 
 WEATHER: ToolParam = {
@@ -32,7 +33,9 @@ def plan(request: str) -> str:
             score_kpi("turns", turn)
             return "".join(block.text for block in message.content if block.type == "text")
         messages.append({"role": "assistant", "content": message.content})
-        results = [{"type": "tool_result", "tool_use_id": use.id, "content": "18 degrees"} for use in uses]
+        results: list[ToolResultBlockParam] = [
+            {"type": "tool_result", "tool_use_id": use.id, "content": "18 degrees"} for use in uses
+        ]
         messages.append({"role": "user", "content": results})
     raise RuntimeError("no answer after five turns")
 

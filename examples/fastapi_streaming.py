@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from openai import AsyncOpenAI
 
-from payi_otel import payi_instrument, score_kpi, track_context
+from payi_otel import define_kpi, payi_instrument, score_kpi, track_context
 
 payi_instrument()
+define_kpi("ask_page", "read_to_end", kpi_type="boolean", goal=0.9)
 app = FastAPI()
 client = AsyncOpenAI()
 

@@ -20,7 +20,7 @@ def ask(question: str) -> str:
         OpenAI().chat.completions.create(
             model="gpt-4o-mini", messages=[{"role": "user", "content": question}]
         )
-        return get_context()["use_case_id"]
+        return get_context().get("use_case_id", "")
 
 
 def score(use_case_id: str, stars: int) -> None:

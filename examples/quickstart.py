@@ -2,9 +2,10 @@
 
 from openai import OpenAI
 
-from payi_otel import payi_instrument, score_kpi, track
+from payi_otel import define_kpi, payi_instrument, score_kpi, track
 
 payi_instrument()
+define_kpi("support_chat", "resolved", kpi_type="boolean", goal=0.8)
 
 
 @track(use_case_name="support_chat")

@@ -1,5 +1,6 @@
 """Celery tasks that belong to the use case they were sent from: two signals, and no task knows of it."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from celery import Celery
@@ -7,10 +8,9 @@ from celery.signals import before_task_publish, task_postrun, task_prerun
 from openai import OpenAI
 
 from payi_otel import extract_baggage, inject_baggage, payi_instrument
-from payi_otel.tracking.scopes import TrackScope
 
 app = Celery("tasks")
-scopes: dict[str, TrackScope] = {}
+scopes: dict[str, AbstractContextManager[object]] = {}
 
 
 @before_task_publish.connect

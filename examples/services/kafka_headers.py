@@ -1,9 +1,9 @@
 """A use case in the headers of a message, for carriers whose headers are pairs of text and bytes, as Kafka's are."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from payi_otel import extract_baggage, inject_baggage
-from payi_otel.tracking.scopes import TrackScope
 
 Headers = list[tuple[str, bytes]]
 
@@ -18,7 +18,7 @@ def with_use_case(headers: Sequence[tuple[str, bytes]] = ()) -> Headers:
     return [*headers, *((name, value.encode()) for name, value in carrier.items())]
 
 
-def use_case_of(headers: Sequence[tuple[str, bytes]]) -> TrackScope:
+def use_case_of(headers: Sequence[tuple[str, bytes]]) -> AbstractContextManager[object]:
     """The use case that a message names.
 
     for message in consumer:

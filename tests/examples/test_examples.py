@@ -47,6 +47,8 @@ class World:
 def world() -> Iterator[World]:
     with running_provider() as provider, running_sink() as sink:
         yield World(provider, sink)
+        # Pay-i refuses the score of a KPI that nobody defined.
+        assert {(use_case, kpi) for use_case, _, kpi in sink.scores} <= set(sink.definitions)
 
 
 def test_quickstart(world: World) -> None:
