@@ -196,6 +196,8 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
+        # Complaints name what the user wrote: the argument or the variable.
+        given_as: dict[str, str] = {}
         if "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT" in environ:
             mode = environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"].strip().upper()
             values["capture_content"] = mode in {"SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT", "TRUE"}
@@ -203,12 +205,21 @@ class Settings:
             variable = setting.metadata.get("env")
             text = environ.get(variable) or environ.get(f"OTEL_{variable}") if variable else None
             if text is not None and text.strip():
+                given_as[setting.name] = cast(str, variable)
                 values[setting.name] = _parse(setting.name, cast(str, variable), text.strip())
-        values.update({name: value for name, value in (arguments or {}).items() if value is not None})
+        for name, value in (arguments or {}).items():
+            if value is not None:
+                values[name] = value
+                given_as[name] = name
         known = {setting.name for setting in fields(cls)}
         for name in values.keys() - known:
             raise SettingsError(f"{name}: unknown setting; known are {', '.join(sorted(known))}")
-        return cls(**{name: _CHECKS.get(name, _same)(name, value) for name, value in values.items()})
+        return cls(
+            **{
+                name: _CHECKS.get(name, _same)(given_as.get(name, name), value)
+                for name, value in values.items()
+            }
+        )
 
 
 def _same(name: str, value: T) -> T:

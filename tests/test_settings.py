@@ -72,6 +72,25 @@ def test_bad_variables_name_the_variable(variable, value):
         settings(**{variable: value})
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("PAYI_DURABILITY", "fast", "PAYI_DURABILITY='fast'"),
+        ("PAYI_BASE_URL", "example", "PAYI_BASE_URL='example'"),
+        ("PAYI_TIMEOUT", "-1", "PAYI_TIMEOUT=-1.0"),
+    ],
+)
+def test_bad_values_of_variables_name_the_variable(variable, value, named):
+    with pytest.raises(SettingsError) as error:
+        settings(**{variable: value})
+    assert str(error.value).startswith(named)
+
+
+def test_an_argument_in_place_of_a_variable_is_named_itself():
+    with pytest.raises(SettingsError, match=r"^durability='fast'"):
+        settings({"durability": "fast"}, PAYI_DURABILITY="sync")
+
+
 def test_mappings_are_read_as_pay_i_documents_them():
     read = settings(
         {

@@ -39,8 +39,12 @@ def valid_use_case_name(name: str) -> str:
 def default_use_case_name(filename: str) -> str:
     """The use case name of a program that names none: the file name of its caller.
 
+    Nobody chose it, so its repair is not logged: `python -c` has the file name `<string>`.
+
     >>> default_use_case_name("/srv/app/My Service.py")
     'my_service'
+    >>> default_use_case_name("<string>")
+    '_string_'
     """
-    name = PurePath(filename).name.replace(" ", "_").lower()
-    return valid_use_case_name(name.removesuffix(".py"))
+    name = PurePath(filename).name.lower().removesuffix(".py")
+    return _INVALID.sub("_", name)[:MAX_NAME_LENGTH]

@@ -304,5 +304,8 @@ def test_repaired_names_are_valid_and_stay_as_they_are(name: str) -> None:
     ("filename", "name"),
     [("/srv/My App.py", "my_app"), ("worker", "worker"), ("<stdin>", "_stdin_"), ("a/b/Main.PY", "main")],
 )
-def test_default_use_case_name_is_the_callers_file(filename: str, name: str) -> None:
+def test_default_use_case_name_is_the_callers_file(
+    filename: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     assert default_use_case_name(filename) == name
+    assert caplog.records == [], "nobody chose this name, so its repair is no news"

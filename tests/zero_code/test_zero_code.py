@@ -239,7 +239,7 @@ def test_processes_of_multiprocessing_are_billed_too(instrumented, tmp_path, met
     ("environ", "named"),
     [
         ({"PAYI_TIMEOUT": "soon"}, "PAYI_TIMEOUT"),
-        ({"PAYI_BASE_URL": "nowhere"}, "base_url"),
+        ({"PAYI_BASE_URL": "nowhere"}, "PAYI_BASE_URL"),
         ({"PAYI_API_KEY": ""}, "PAYI_API_KEY"),
         ({"PAYI_INSTRUMENTS": "gemini"}, ""),
         ({"PAYI_OUTBOX_DIR": "/proc/nowhere"}, ""),
