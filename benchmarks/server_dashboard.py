@@ -1,8 +1,11 @@
-"""How long the dashboard's queries take after many events, on SQLite and on PostgreSQL.
+"""How long the portal's queries take after many events, on SQLite and on PostgreSQL.
 
-    python benchmarks/server_dashboard.py [--events 1000000] [--postgresql URL]
+    python benchmarks/server_dashboard.py [--events 1000000] [--keep FILE] [--postgresql URL]
 
-They read the roll-ups alone, so only those are filled: events over 90 days, of 20 use cases, 3 models and 500 users.
+Events come in the order of time over 90 days, of 20 use cases with 2 versions, 3 models and 500 users; five make an
+instance. A tenth of them is written to the tables as ingest writes them, only without its checks; the database then
+copies those nine days nine times. `--keep` keeps the SQLite file, so that the portal can be looked at as well:
+`payi-otel serve --database FILE`.
 """
 
 from __future__ import annotations
@@ -13,89 +16,260 @@ import statistics
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from payi_otel.server.store import reports, rollups
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    type_coerce,
+)
+
+from payi_otel.server.store import insights, instance_sums, owners, reports, rollups
+from payi_otel.server.store import schema_rollups as rollup_tables
 from payi_otel.server.store.engine import Store
+from payi_otel.server.store.insights import Scope
 from payi_otel.server.store.keys import ensure_application
 from payi_otel.server.store.reports import Report
 from payi_otel.server.store.rollups import Delta
+from payi_otel.server.store.schema import instances, requests
+from payi_otel.server.store.schema_facets import facets
 from payi_otel.server.store.summary import summarize
+from payi_otel.server.store.types import RowId
 
 ROOT = Path(__file__).parents[1]
-START = datetime(2026, 8, 1, tzinfo=timezone.utc)
-AT_ONCE, ROUNDS = 10_000, 5
+DAYS, SPANS = 90, 10
+SPAN = timedelta(days=DAYS // SPANS)
+END = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+START = END - timedelta(days=DAYS)
+AT_ONCE, ROUNDS, OF_INSTANCE = 10_000, 5, 5
 BY_DAY = Report("by_day", ["Day", "Use Case"], ["Spend", "Requests", "Average Latency"])
 
 
-def events(number: int) -> Iterator[dict[str, Any]]:
-    """Columns of requests as the roll-ups need them."""
+def events(number: int, application: int) -> Iterator[dict[str, Any]]:
+    """Columns of the requests of the first span."""
     chance = random.Random(7)
-    for _ in range(number):
-        tokens = chance.randrange(100, 4000)
+    for place in range(number):
+        at = START + SPAN * (place / number)
+        tokens, use_case = chance.randrange(100, 4000), chance.randrange(20)
+        failed = chance.random() < 0.02
         yield {
-            "event_timestamp": START + timedelta(seconds=chance.randrange(90 * 86_400)),
-            "use_case_name": f"case_{chance.randrange(20)}",
+            "application_id": application,
+            "request_id": str(uuid.UUID(int=place)),
+            "provider_response_id": f"chatcmpl-{place}",
+            "event_timestamp": at,
+            "ingest_timestamp": at,
+            "use_case_name": f"case_{use_case}",
+            "use_case_id": f"instance-{place // (OF_INSTANCE * 20)}",
             "use_case_version": 1,
-            "use_case_step": None,
+            "use_case_step": chance.choice(["plan", "search", "answer"]),
             "category": "system.openai",
             "resource": chance.choice(["gpt-4o-mini", "gpt-4o", "gpt-5"]),
             "user_id": f"user-{chance.randrange(500)}",
-            "account_name": None,
-            "http_status_code": 200,
+            "account_name": f"account-{chance.randrange(10)}",
+            "http_status_code": 500 if failed else 200,
             "properties": {},
             "unknown_units": {},
             "input_tokens": tokens,
             "output_tokens": 200,
-            "end_to_end_latency_ms": 900,
+            "end_to_end_latency_ms": round(chance.lognormvariate(7, 0.6)),
+            "time_to_first_token_ms": round(chance.lognormvariate(5.5, 0.5)),
             "input_cost": tokens * Decimal("0.00000015"),
             "output_cost": 200 * Decimal("0.0000006"),
             "units": {"text": {"input": tokens, "output": 200}},
+            "limit_ids": [],
+            "request_tags": [],
+            "function_calls": [],
+            "warnings": [],
         }
 
 
-def measure(name: str, database: str, number: int) -> None:
-    """Print one line for a database."""
-    store = Store(database)
+def fill(store: Store, number: int) -> int:
+    """Store events; the application's row id."""
     with store.write() as connection:
-        application = ensure_application(connection, "benchmark", START).id
-    made = events(number)
-    for first in range(0, number, AT_ONCE):
-        deltas = [Delta(next(made)) for _ in range(min(AT_ONCE, number - first))]
+        application = ensure_application(connection, "default", START).id
+    first_span = number // SPANS
+    made = events(first_span, application)
+    for first in range(0, first_span, AT_ONCE):
+        batch = [next(made) for _ in range(min(AT_ONCE, first_span - first))]
+        deltas = [Delta(one) for one in batch]
         with store.write() as connection:
+            identities = {
+                (one["use_case_name"], one["use_case_id"]): one["use_case_version"] for one in batch
+            }
+            owners.ensure(connection, application, identities, batch[0]["event_timestamp"])
+            connection.execute(insert(requests), batch)
+            instance_sums.apply(connection, application, deltas)
             rollups.apply(connection, application, deltas)
+    with store.read() as connection:
+        counts = [
+            connection.execute(select(func.max(table.c.id))).scalar_one() for table in (requests, instances)
+        ]
+    for span in range(1, SPANS):
+        with store.write() as connection:
+            copy_span(connection, span, *counts)
+    if store.is_sqlite:
+        with store.write() as connection:
+            connection.exec_driver_sql("ANALYZE")
+    return application
 
-    def timed(query: Callable[[Any], Any]) -> float:
+
+def copy_span(connection: Connection, span: int, last_request: int, last_instance: int) -> None:
+    """Copy what the first span has to a later one; in the later half it is of version 2."""
+    days = (SPAN * span).days
+    version = literal(1 if span < SPANS / 2 else 2)
+
+    def later(column: Any) -> ColumnElement[Any]:
+        if connection.dialect.name == "sqlite":
+            return func.strftime("%Y-%m-%d %H:%M:%S.000000", column, f"+{days} days")
+        return column + text(f"interval '{days} days'")
+
+    def other(column: Any) -> ColumnElement[Any]:
+        return column.op("||")(literal(f"-{span}", Text()))
+
+    seconds = literal(days * 86_400, RowId)
+    first: tuple[tuple[Table, dict[str, Any], ColumnElement[bool]], ...] = (
+        (
+            requests,
+            {
+                "id": requests.c.id + last_request * span,
+                "request_id": literal(f"{span}", Text()).op("||")(func.substr(requests.c.request_id, 2)),
+                "provider_response_id": other(requests.c.provider_response_id),
+                "event_timestamp": later(requests.c.event_timestamp),
+                "ingest_timestamp": later(requests.c.ingest_timestamp),
+                "use_case_id": other(requests.c.use_case_id),
+                "use_case_version": version,
+            },
+            requests.c.id <= last_request,
+        ),
+        (
+            instances,
+            {
+                "id": instances.c.id + last_instance * span,
+                "use_case_id": other(instances.c.use_case_id),
+                "type_version": version,
+                "created_at": later(instances.c.created_at),
+            },
+            instances.c.id <= last_instance,
+        ),
+        (
+            instance_sums.instance_sums,
+            {
+                "instance": instance_sums.instance_sums.c.instance + last_instance * span,
+                "version": version,
+                "began_at": type_coerce(instance_sums.instance_sums.c.began_at, RowId) + seconds,
+                "ended_at": type_coerce(instance_sums.instance_sums.c.ended_at, RowId) + seconds,
+            },
+            instance_sums.instance_sums.c.instance <= last_instance,
+        ),
+        (
+            rollup_tables.rollups,
+            {
+                "key": other(rollup_tables.rollups.c.key),
+                "hour": later(rollup_tables.rollups.c.hour),
+                "use_case_version": version,
+            },
+            func.length(rollup_tables.rollups.c.key) == 40,
+        ),
+        (
+            rollup_tables.rollup_units,
+            {"key": other(rollup_tables.rollup_units.c.key)},
+            func.length(rollup_tables.rollup_units.c.key) == 40,
+        ),
+        (
+            facets,
+            {
+                "key": other(facets.c.key),
+                "at": type_coerce(facets.c.at, RowId) + seconds,
+                "use_case_version": facets.c.use_case_version * version,
+            },
+            func.length(facets.c.key) == 40,
+        ),
+    )
+    for table, changes, where in first:
+        columns = [changes.get(column.name, column) for column in table.columns]
+        copied = select(*columns).where(where)
+        connection.execute(insert(table).from_select([column.name for column in table.columns], copied))
+
+
+def queries(application: int) -> dict[str, Callable[[Connection], Any]]:
+    """What the portal's pages ask, by name."""
+    month = Scope(END - timedelta(days=30), END)
+    quarter = Scope(START, END)
+    mine = Scope(START, END, "case_3")
+    days = [START + timedelta(days=day) for day in range(DAYS)]
+    hours = [END - timedelta(days=2) + timedelta(hours=hour) for hour in range(48)]
+    # A viewer's day begins at another hour: what the days do not cover comes from hours.
+    shifted = Scope(START + timedelta(hours=5), END - timedelta(hours=4))
+    found: dict[str, Callable[[Connection], Any]] = {
+        "summary of all time": lambda it: summarize(it, application),
+        "report: 30 days by day and use case": lambda it: list(
+            reports.lines(it, application, BY_DAY, month.start.replace(hour=0), END.replace(hour=0))
+        ),
+        "2 days by hour, p50 and p95": lambda it: insights.series(
+            it, application, Scope(hours[0], END), hours
+        ),
+        "90 days by day, p50 and p95": lambda it: insights.series(it, application, quarter, days),
+        "one use case, 90 days by day": lambda it: insights.series(it, application, mine, days),
+        "one use case by version, by day": lambda it: insights.series_by(
+            it, application, mine, "version", days
+        ),
+        "one use case, models with p95": lambda it: insights.breakdown(
+            it, application, mine, "resource", latencies=True
+        ),
+        "use cases, 90 days, with p95": lambda it: insights.breakdown(
+            it, application, quarter, "use_case", latencies=True
+        ),
+        "models, 90 days": lambda it: insights.breakdown(it, application, quarter, "resource"),
+        "users, 90 days": lambda it: insights.breakdown(it, application, quarter, "user"),
+        "users, 90 days of another zone": lambda it: insights.breakdown(it, application, shifted, "user"),
+        "one use case's users, 90 days": lambda it: insights.breakdown(it, application, mine, "user"),
+        "one use case's steps, 90 days": lambda it: insights.breakdown(it, application, mine, "step"),
+        "statuses, 90 days": lambda it: insights.breakdown(it, application, quarter, "status"),
+    }
+    return found
+
+
+def measure(name: str, database: str, number: int) -> None:
+    """Print a line for each query on a database."""
+    store = Store(database)
+    began = time.perf_counter()
+    application = fill(store, number)
+    print(f"{name}, {number:,} events (stored in {time.perf_counter() - began:,.0f} s)", flush=True)
+    for title, query in queries(application).items():
         took: list[float] = []
         for _ in range(ROUNDS):
             with store.read() as connection:
                 began = time.perf_counter()
                 query(connection)
                 took.append(time.perf_counter() - began)
-        return statistics.median(took) * 1000
-
-    summary = timed(lambda connection: summarize(connection, application))
-    month = (START + timedelta(days=30), START + timedelta(days=60))
-    report = timed(lambda connection: list(reports.lines(connection, application, BY_DAY, *month)))
+        print(f"  {title:<38}{statistics.median(took) * 1000:>8.0f} ms", flush=True)
     store.close()
-    print(
-        f"{name:<11} {number:>12,} events   summary {summary:>8.0f} ms   30 days by day {report:>8.0f} ms",
-        flush=True,
-    )
 
 
 def main() -> None:
     """Measure both databases."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--keep", metavar="FILE", help="a SQLite file to make; without it a temporary one")
     parser.add_argument("--postgresql", metavar="URL", help="an empty database; without it one is started")
+    parser.add_argument("--sqlite-only", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure("SQLite", str(Path(folder) / "payi.db"), arguments.events)
+        measure("SQLite", arguments.keep or str(Path(folder) / "payi.db"), arguments.events)
+    if arguments.sqlite_only:
+        return
     if arguments.postgresql:
         measure("PostgreSQL", arguments.postgresql, arguments.events)
         return

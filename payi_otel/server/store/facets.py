@@ -4,37 +4,52 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from operator import add
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from payi_otel.server.store.engine import upsert
-from payi_otel.server.store.groups import Group, Key, regrouped
+from payi_otel.server.store.groups import Group, Key, Sums, regrouped, resummed
 from payi_otel.server.store.schema_facets import FACETS, HISTOGRAMS, Facet, facets
-from payi_otel.server.store.schema_rollups import DIMENSIONS, SUMS
+from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS
 
-_PLACES = {name: place for place, name in enumerate(DIMENSIONS)}
 _NOTHING = dict.fromkeys(name for name in (*DIMENSIONS, *HISTOGRAMS) if name in facets.c)
 _AT_ONCE = 500
 
 
-def apply(connection: Connection, application_id: int, groups: Mapping[Key, Group]) -> None:
-    """Add requests to the facets they belong to, or take them out; `groups` are by all `DIMENSIONS`."""
+def apply(
+    connection: Connection, application_id: int, coarse: Mapping[Key, Group], detailed: Mapping[Key, Sums]
+) -> None:
+    """Add requests to the facets they belong to, or take them out.
+
+    `coarse` are by the dimensions of `COARSE`, `detailed` by all `DIMENSIONS`.
+    """
     rows: list[dict[str, Any]] = []
     counted: dict[str, Group] = {}
+    by_day = _by_day(detailed)
     for facet in FACETS:
-        for key, group in regrouped(groups, partial(_key_of, facet)).items():
-            if not facet.by_day and (any(group.latency.values()) or any(group.first_token.values())):
-                counted[_hash(application_id, facet, key)] = group
-            elif not any(group.sums):
+        groups: Mapping[Key, Group] = {}
+        if facet.by_day:
+            sums = resummed(by_day, _places(DIMENSIONS, facet))
+        else:
+            groups = regrouped(coarse, _places(COARSE, facet))
+            sums = {key: group.sums for key, group in groups.items()}
+        for key, numbers in sums.items():
+            if facet.of_use_case and key[1] is None:
                 continue
-            values = dict(zip(facet.dimensions, key[1:], strict=True))
-            row = {"key": _hash(application_id, facet, key), "application_id": application_id}
-            sums = dict(zip(SUMS, group.sums, strict=True))
-            rows.append({**_NOTHING, **row, "facet": facet.name, "at": key[0], **values, **sums})
+            group = groups.get(key)
+            is_counted = group is not None and (
+                any(group.latency.values()) or any(group.first_token.values())
+            )
+            if not is_counted and not any(numbers):
+                continue
+            row = _row(application_id, facet, key, numbers)
+            rows.append(row)
+            if group is not None and is_counted:
+                counted[row["key"]] = group
     if not rows:
         return
     # In one order everywhere, so that two batches with the same facets cannot block each other.
@@ -45,17 +60,33 @@ def apply(connection: Connection, application_id: int, groups: Mapping[Key, Grou
     _count(connection, counted)
 
 
-def _key_of(facet: Facet, whole: Key) -> Key | None:
-    if facet.of_use_case and whole[_PLACES["use_case_name"]] is None:
-        return None
-    at = whole[0]
-    assert isinstance(at, datetime)
-    return (at.replace(hour=0) if facet.by_day else at, *(whole[_PLACES[name]] for name in facet.dimensions))
+def _by_day(detailed: Mapping[Key, Sums]) -> Mapping[Key, Sums]:
+    days: dict[object, datetime] = {
+        key[0]: key[0].replace(hour=0) for key in detailed if isinstance(key[0], datetime)
+    }
+    found: dict[Key, Sums] = {}
+    for key, numbers in detailed.items():
+        new = (days[key[0]], *key[1:])
+        before = found.get(new)
+        found[new] = numbers if before is None else tuple(map(add, before, numbers))
+    return found
 
 
-def _hash(application_id: int, facet: Facet, key: Key) -> str:
+def _places(names: Sequence[str], facet: Facet) -> list[int]:
+    return [0, *(names.index(name) for name in facet.dimensions)]
+
+
+def _row(application_id: int, facet: Facet, key: Key, numbers: Sums) -> dict[str, Any]:
     parts = [application_id, facet.name, str(key[0]), *key[1:]]
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()
+    return {
+        **_NOTHING,
+        "key": hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest(),
+        "application_id": application_id,
+        "facet": facet.name,
+        "at": key[0],
+        **dict(zip(facet.dimensions, key[1:], strict=True)),
+        **dict(zip(SUMS, numbers, strict=True)),
+    }
 
 
 def _count(connection: Connection, counted: Mapping[str, Group]) -> None:

@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from operator import add
 
 from payi_otel.server.store.schema_rollups import SUMS
 
 Key = tuple[object, ...]
-K = TypeVar("K", bound=Key)
+Sums = tuple[int, ...]
+"""A number for each of `SUMS`."""
+
+_NO_SUMS: Sums = (0,) * len(SUMS)
 
 
 @dataclass(slots=True)
 class Group:
-    """What came, less what went: `sums` are `SUMS` in their order, `units` by name input and output.
+    """What came, less what went: `units` by name input and output; `latency` and `first_token` count by bucket."""
 
-    `latency` and `first_token` count by bucket.
-    """
-
-    sums: list[int] = field(default_factory=lambda: [0] * len(SUMS))
+    sums: Sums = _NO_SUMS
     units: dict[str, list[int]] = field(default_factory=dict[str, "list[int]"])
     latency: dict[int, int] = field(default_factory=dict[int, int])
     first_token: dict[int, int] = field(default_factory=dict[int, int])
 
     def add(self, other: Group) -> None:
         """Add another group to this one."""
-        self.sums = [mine + theirs for mine, theirs in zip(self.sums, other.sums, strict=True)]
+        self.sums = tuple(map(add, self.sums, other.sums))
         for unit, counts in other.units.items():
             mine = self.units.setdefault(unit, [0, 0])
             mine[0] += counts[0]
             mine[1] += counts[1]
-        add_counts(self.latency, other.latency)
-        add_counts(self.first_token, other.first_token)
+        for mine, theirs in ((self.latency, other.latency), (self.first_token, other.first_token)):
+            for bucket, number in theirs.items():
+                mine[bucket] = mine.get(bucket, 0) + number
 
 
-def add_counts(mine: dict[int, int], theirs: Mapping[int, int]) -> None:
-    """Add counts by bucket to others."""
-    for bucket, number in theirs.items():
-        mine[bucket] = mine.get(bucket, 0) + number
-
-
-def regrouped(groups: Mapping[Key, Group], key_of: Callable[[Key], K | None]) -> dict[K, Group]:
-    """The same by another, coarser key; those whose key is None are left out."""
-    found: dict[K, Group] = {}
+def regrouped(groups: Mapping[Key, Group], kept: Iterable[int]) -> dict[Key, Group]:
+    """The same by the parts of the key at these places alone."""
+    places = tuple(kept)
+    found: dict[Key, Group] = {}
     for key, group in groups.items():
-        new = key_of(key)
-        if new is not None:
-            found.setdefault(new, Group()).add(group)
+        new = tuple([key[place] for place in places])
+        mine = found.get(new)
+        if mine is None:
+            mine = found[new] = Group()
+        mine.add(group)
+    return found
+
+
+def resummed(sums: Mapping[Key, Sums], kept: Iterable[int]) -> dict[Key, Sums]:
+    """`regrouped` for sums without the rest of a group, which takes half the time."""
+    places = tuple(kept)
+    found: dict[Key, Sums] = {}
+    for key, numbers in sums.items():
+        new = tuple([key[place] for place in places])
+        mine = found.get(new)
+        found[new] = numbers if mine is None else tuple(map(add, mine, numbers))
     return found

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import add
 from typing import Any
 
 from sqlalchemy import Connection
 
 from payi_otel.server.store import facets
 from payi_otel.server.store.engine import upsert
-from payi_otel.server.store.groups import Group, Key, add_counts, regrouped
+from payi_otel.server.store.groups import Group, Key, Sums
 from payi_otel.server.store.histograms import bucket_of
-from payi_otel.server.store.schema_rollups import DETAILS, DIMENSIONS, SUMS, rollup_units, rollups
+from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS, rollup_units, rollups
 from payi_otel.server.store.types import split_money
+
+_NOTHING = dict.fromkeys(DIMENSIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +32,33 @@ class Delta:
 
 def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) -> None:
     """Add requests to the roll-ups and facets they belong to, or take them out."""
-    detailed: dict[Key, Group] = {}
+    detailed: dict[Key, Sums] = {}
+    coarse: dict[Key, Group] = {}
     for delta in deltas:
-        key = (hour_of(delta.values["event_timestamp"]), *(delta.values[name] for name in DIMENSIONS[1:]))
-        _add(detailed.setdefault(key, Group()), delta)
-    coarse = regrouped(detailed, _without_details)
-    found = [(False, key, group) for key, group in coarse.items()]
-    found += [(True, key, group) for key, group in detailed.items()]
-    rows: list[dict[str, Any]] = []
+        values, sums = delta.values, _sums_of(delta)
+        hour = hour_of(values["event_timestamp"])
+        key = (hour, *[values[name] for name in DIMENSIONS[1:]])
+        before = detailed.get(key)
+        detailed[key] = sums if before is None else tuple(map(add, before, sums))
+        key = (hour, *[values[name] for name in COARSE[1:]])
+        _add(coarse.setdefault(key, Group()), sums, delta)
+    rows = [_row(application_id, DIMENSIONS, key, sums) for key, sums in detailed.items() if any(sums)]
     units: list[dict[str, Any]] = []
-    for is_detailed, key, group in found:
-        row_key = _hash(application_id, key, is_detailed=is_detailed)
+    for key, group in coarse.items():
+        row = _row(application_id, COARSE, key, group.sums)
         if any(group.sums):
-            row = {"key": row_key, "application_id": application_id, "is_detailed": is_detailed}
-            names = (*DIMENSIONS, *SUMS)
-            rows.append({**row, **dict(zip(names, (*key, *group.sums), strict=True))})
-        if not is_detailed:
-            units += [
-                {"key": row_key, "unit": unit, "input": counts[0], "output": counts[1]}
-                for unit, counts in group.units.items()
-                if any(counts)
-            ]
+            rows.append(row)
+        units += [
+            {"key": row["key"], "unit": unit, "input": counts[0], "output": counts[1]}
+            for unit, counts in group.units.items()
+            if any(counts)
+        ]
     # In one order everywhere, so that two batches with the same roll-ups cannot block each other.
     rows.sort(key=lambda row: row["key"])
     units.sort(key=lambda row: (row["key"], row["unit"]))
     _increase(connection, rollups, rows, ("key",), SUMS)
     _increase(connection, rollup_units, units, ("key", "unit"), ("input", "output"))
-    facets.apply(connection, application_id, detailed)
+    facets.apply(connection, application_id, coarse, detailed)
 
 
 def hour_of(at: datetime) -> datetime:
@@ -95,30 +98,38 @@ def numbers_of(values: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _add(group: Group, delta: Delta) -> None:
+def _sums_of(delta: Delta) -> Sums:
     numbers = numbers_of(delta.values)
-    group.sums = [total + delta.sign * numbers[name] for total, name in zip(group.sums, SUMS, strict=True)]
+    return tuple([delta.sign * numbers[name] for name in SUMS])
+
+
+def _add(group: Group, sums: Sums, delta: Delta) -> None:
+    group.sums = tuple(map(add, group.sums, sums))
     for unit, count in delta.values["units"].items():
         total = group.units.setdefault(unit, [0, 0])
         total[0] += delta.sign * count["input"]
         total[1] += delta.sign * count["output"]
-    for name, counts in (
-        ("end_to_end_latency_ms", group.latency),
-        ("time_to_first_token_ms", group.first_token),
-    ):
-        if delta.values[name] is not None:
-            add_counts(counts, {bucket_of(delta.values[name]): delta.sign})
+    latency, first_token = delta.values["end_to_end_latency_ms"], delta.values["time_to_first_token_ms"]
+    if latency is not None:
+        bucket = bucket_of(latency)
+        group.latency[bucket] = group.latency.get(bucket, 0) + delta.sign
+    if first_token is not None:
+        bucket = bucket_of(first_token)
+        group.first_token[bucket] = group.first_token.get(bucket, 0) + delta.sign
 
 
-def _without_details(key: Key) -> Key:
-    return tuple(None if name in DETAILS else value for name, value in zip(DIMENSIONS, key, strict=True))
-
-
-def _hash(application_id: int, key: Key, *, is_detailed: bool) -> str:
-    hour, *others = key
-    assert isinstance(hour, datetime)
-    parts = [application_id, is_detailed, hour.isoformat(), *others]
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()
+def _row(application_id: int, names: Sequence[str], key: Key, sums: Sums) -> dict[str, Any]:
+    """A row of a roll-up whose key has these of the dimensions."""
+    dimensions = {**_NOTHING, **dict(zip(names, key, strict=True))}
+    is_detailed = names is DIMENSIONS
+    parts = [application_id, is_detailed, str(key[0]), *[dimensions[name] for name in DIMENSIONS[1:]]]
+    return {
+        "key": hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest(),
+        "application_id": application_id,
+        "is_detailed": is_detailed,
+        **dimensions,
+        **dict(zip(SUMS, sums, strict=True)),
+    }
 
 
 def _increase(

@@ -23,6 +23,9 @@ DIMENSIONS = (
 DETAILS = ("use_case_step", "user_id", "account_name")
 """What coarse roll-ups leave out: it may have as many values as there are requests."""
 
+COARSE = tuple(name for name in DIMENSIONS if name not in DETAILS)
+"""What requests of one coarse roll-up have in common."""
+
 SUMS = (
     "calls",
     "failures",
