@@ -86,35 +86,45 @@ def result(connection: Connection, kpi: Kpi, use_case: int, wanted: KpiFilter) -
     return _result(connection, kpi, use_case, wanted, row.scores, row.total, int(row.successes))
 
 
-def overview(
-    connection: Connection, application_id: int, wanted: KpiFilter, bucket: Bucket = utc_day
-) -> list[KpiOverview]:
-    """All KPIs of all use cases, by use case and name. Of `wanted` only the time counts."""
+def defined(connection: Connection, application_id: int) -> list[tuple[int, str, Kpi]]:
+    """The row id and the name of the use case, and the KPI, of all KPIs, by use case and name."""
     statement = (
         select(kpis, use_cases.c.name.label("use_case_name"))
         .join_from(kpis, use_cases)
         .where(use_cases.c.application_id == application_id)
         .order_by(use_cases.c.name, kpis.c.name)
     )
-    defined = connection.execute(statement).all()
+    return [
+        (
+            row.use_case,
+            row.use_case_name,
+            Kpi(row.id, row.name, row.description, row.kpi_type, row.goal, row.created_at, row.updated_at),
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def overview(
+    connection: Connection, application_id: int, wanted: KpiFilter, bucket: Bucket = utc_day
+) -> list[KpiOverview]:
+    """All KPIs of all use cases, by use case and name. Of `wanted` only the time counts."""
     time = KpiFilter(wanted.start, wanted.end)
     hours = _all_hours(connection, application_id, time)
     begun = _all_instances(connection, application_id, time)
     found: list[KpiOverview] = []
-    for row in defined:
-        kpi = Kpi(row.id, row.name, row.description, row.kpi_type, row.goal, row.created_at, row.updated_at)
+    for use_case, use_case_name, kpi in defined(connection, application_id):
         mine = hours.get(kpi.id, [])
         outcome = KpiResult(
             scores=sum(one.scores for one in mine),
             total=sum(one.total for one in mine),
             successes=sum(int(one.successes) for one in mine),
-            instances=begun.get(row.use_case, 0),
+            instances=begun.get(use_case, 0),
             reviewed=sum(one.reviewed for one in mine),
             spend=sum((read_sum(one.whole, one.rest) for one in mine), Decimal(0)),
             goal=kpi.goal,
         )
         slots = slots_of(((one.hour, one.scores, one.total) for one in mine), bucket)
-        found.append(KpiOverview(row.use_case_name, kpi, outcome, slots, trend_over(slots)))
+        found.append(KpiOverview(use_case_name, kpi, outcome, slots, trend_over(slots)))
     return found
 
 

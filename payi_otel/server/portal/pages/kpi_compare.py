@@ -1,0 +1,258 @@
+"""Comparing KPIs: across use cases, of a time with the time before, and of a version with another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from payi_otel.server.portal import kpi_charts, kpi_words
+from payi_otel.server.portal.charts import Chart, bars, time_series
+from payi_otel.server.portal.filters import Filters, FiltersOf
+from payi_otel.server.portal.formats import NOTHING, PERCENT, change, count, day, money, percent
+from payi_otel.server.portal.pages.kpis import kpi_filter
+from payi_otel.server.portal.rendering import page
+from payi_otel.server.portal.viewer import StoreOf, Viewer, ViewerOf
+from payi_otel.server.store import kpi_insights, use_cases
+from payi_otel.server.store.kpi_insights_results import KpiDetail, KpiFilter, KpiOverview, KpiResult
+from payi_otel.server.store.kpis import Kpi
+from payi_otel.server.store.use_cases import UseCase
+
+router = APIRouter()
+
+_MOST_LINES = 6
+Version = Annotated[int | None, Query(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two sides: what it is called and all about it."""
+
+    name: str
+    detail: KpiDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A number of both sides, and how they differ."""
+
+    name: str
+    before: str
+    after: str
+    difference: str
+
+
+@router.get("/kpis/compare")
+def compare(
+    request: Request,
+    viewer: ViewerOf,
+    store: StoreOf,
+    filters: FiltersOf,
+    by: Literal["use_cases", "periods", "versions"] = "use_cases",
+    name: str = "",
+    kpi: str = "",
+    before: Version = None,
+    after: Version = None,
+) -> Response:
+    """The comparison that the address asks for.
+
+    `name` is that of KPIs of several use cases; `kpi` is a use case and its KPI, with a slash between; `before` and
+    `after` are versions.
+    """
+    with store.read() as connection:
+        wanted = replace(kpi_filter(filters), version=None)
+        choices = {
+            f"{use_case_name}/{one.name}": (use_case_name, one)
+            for _, use_case_name, one in kpi_insights.defined(connection, viewer.application_id)
+        }
+        if by == "use_cases" or not choices:
+            found = kpi_insights.overview(connection, viewer.application_id, wanted, filters.bucket)
+            return _use_cases(request, viewer, filters, found, name)
+        # Names of use cases have no slash.
+        chosen = kpi if kpi in choices else next(iter(choices))
+        use_case_name, measured = choices[chosen]
+        use_case = use_cases.get(connection, viewer.application_id, use_case_name)
+        if by == "periods":
+            sides = _periods(connection, filters, measured, use_case)
+        else:
+            sides = _versions(connection, filters, measured, use_case, before, after)
+    return page(
+        request,
+        "kpi_compare.html",
+        viewer,
+        filters=filters,
+        by=by,
+        name=name,
+        choices=[(key, f"{one.name} · {owner}") for key, (owner, one) in choices.items()],
+        chosen=chosen,
+        kpi=measured,
+        use_case=use_case,
+        sides=sides,
+        rows=_rows(measured, *(side.detail.result for side in sides)) if sides else [],
+        charts=_charts(by, filters, measured, sides) if sides else [],
+        success=kpi_words.success(measured),
+    )
+
+
+def _use_cases(
+    request: Request, viewer: Viewer, filters: Filters, found: Sequence[KpiOverview], name: str
+) -> Response:
+    names = sorted({one.kpi.name for one in found})
+    shown = [one for one in found if not name or one.kpi.name == name]
+    scored = [one for one in shown if one.result.scores]
+    of_one_type = name != "" and len({one.kpi.kpi_type for one in scored}) == 1
+    charts = [kpi_charts.attainment(scored)]
+    if scored:
+        charts.append(_lines(filters, scored, scored[0].kpi if of_one_type else None))
+    return page(
+        request,
+        "kpi_compare.html",
+        viewer,
+        filters=filters,
+        by="use_cases",
+        name=name,
+        names=names,
+        sides=(),
+        found=[
+            (one, kpi_words.score(one.kpi, one.result.average), kpi_words.score(one.kpi, one.kpi.goal))
+            for one in shown
+        ],
+        charts=charts,
+    )
+
+
+def _lines(filters: Filters, found: Sequence[KpiOverview], of: Kpi | None) -> Chart:
+    """Averages of KPIs of one name and type, else how much of their goals KPIs reach, over time."""
+    times = filters.buckets()
+    shown = found[:_MOST_LINES]
+    title = "Average over time" if of else "Goal met over time"
+    if len(found) > len(shown):
+        title += f", of the first {len(shown)}"
+    series: dict[str, list[float | None]] = {}
+    for one in shown:
+        numbers = kpi_charts.averages(one.slots, times)
+        goal = one.kpi.goal
+        if of is None:
+            numbers = [None if value is None or not goal else value / goal for value in numbers]
+        series[one.use_case_name if of else f"{one.kpi.name} · {one.use_case_name}"] = numbers
+    unit = kpi_words.unit(of) if of else replace(PERCENT, title="of the goal")
+    return time_series(title, times, series, unit, step=filters.step, goal=None if of else 1.0)
+
+
+def _periods(connection: Connection, filters: Filters, kpi: Kpi, use_case: UseCase) -> tuple[Side, Side]:
+    earlier = filters.previous
+    return (
+        Side(_days(earlier), _detail(connection, earlier, kpi, use_case, kpi_filter(earlier))),
+        Side(_days(filters), _detail(connection, filters, kpi, use_case, kpi_filter(filters))),
+    )
+
+
+def _versions(
+    connection: Connection,
+    filters: Filters,
+    kpi: Kpi,
+    use_case: UseCase,
+    before: int | None,
+    after: int | None,
+) -> tuple[Side, Side] | None:
+    """None while there is only one version."""
+    if use_case.type_version < 2 and (before is None or after is None):
+        return None
+    last = after or use_case.type_version
+    first = before or max(1, last - 1)
+    older, newer = (
+        Side(
+            f"Version {version}",
+            _detail(connection, filters, kpi, use_case, replace(kpi_filter(filters), version=version)),
+        )
+        for version in (first, last)
+    )
+    return older, newer
+
+
+def _detail(
+    connection: Connection, filters: Filters, kpi: Kpi, use_case: UseCase, wanted: KpiFilter
+) -> KpiDetail:
+    unit = kpi_words.currency(kpi)
+    return kpi_insights.detail(connection, kpi, use_case.id, wanted, bucket=filters.bucket, unit=unit)
+
+
+def _rows(kpi: Kpi, before: KpiResult, after: KpiResult) -> list[Row]:
+    def shares(first: float | None, second: float | None) -> str:
+        if first is None or second is None:
+            return NOTHING
+        points = round((second - first) * 100, 2)
+        return f"{points:+g} points" if points else "±0 points"
+
+    return [
+        Row(
+            "Average",
+            kpi_words.score(kpi, before.average),
+            kpi_words.score(kpi, after.average),
+            kpi_words.difference(kpi, before.average, after.average),
+        ),
+        Row(
+            "Goal met",
+            percent(before.attainment),
+            percent(after.attainment),
+            shares(before.attainment, after.attainment),
+        ),
+        Row(
+            "Use cases reviewed",
+            percent(before.reviewed_share),
+            percent(after.reviewed_share),
+            shares(before.reviewed_share, after.reviewed_share),
+        ),
+        _counted("Scores", before.scores, after.scores),
+        _counted("Successes", before.successes, after.successes),
+        Row(
+            "Spend of reviewed instances",
+            money(before.spend),
+            money(after.spend),
+            change(before.spend, after.spend) or NOTHING,
+        ),
+        Row(
+            "Cost per success",
+            money(before.cost_per_success),
+            money(after.cost_per_success),
+            change(before.cost_per_success, after.cost_per_success) or NOTHING,
+        ),
+    ]
+
+
+def _counted(name: str, before: int, after: int) -> Row:
+    return Row(name, count(before), count(after), change(before, after) or NOTHING)
+
+
+def _charts(by: str, filters: Filters, kpi: Kpi, sides: Sequence[Side]) -> list[Chart]:
+    before, after = sides
+    known = {side.name: side.detail.result.average for side in sides}
+    found = [bars("Average", known, kpi_words.unit(kpi), of="time" if by == "periods" else "version")]
+    times = filters.buckets()
+    if by == "periods":
+        # Day by day beside each other, though they are not of the same days.
+        earlier = filters.previous.buckets()
+        past = kpi_charts.averages(before.detail.slots, earlier)[: len(times)]
+        series = {
+            before.name: past + [None] * (len(times) - len(past)),
+            after.name: kpi_charts.averages(after.detail.slots, times),
+        }
+    else:
+        series = {side.name: kpi_charts.averages(side.detail.slots, times) for side in sides}
+    found.append(
+        time_series("Average over time", times, series, kpi_words.unit(kpi), step=filters.step, goal=kpi.goal)
+    )
+    found += [
+        kpi_charts.distribution(kpi, side.detail, f"Distribution, {side.name}")
+        for side in sides
+        if side.detail.result.scores
+    ]
+    return found
+
+
+def _days(filters: Filters) -> str:
+    return f"{day(filters.first_day)} to {day(filters.last_day)}"
