@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from payi_otel.server.main import RunningServer, background_server
 from payi_otel.server.portal.guard import hash_password
@@ -54,6 +54,7 @@ def browser() -> Iterator[Browser]:
     path = named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if path is None:
         pytest.skip(f"no browser: none of {', '.join(CHROMIUM_NAMES)} on PATH, and PAYI_CHROMIUM is not set")
+    expect.set_options(timeout=_SLOW_MS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield running
@@ -173,10 +174,13 @@ def visitor(open_page: Opened, portal: Portal) -> Page:
 
 
 def settled(page: Page) -> None:
-    """Wait until every chart is drawn and every part that comes later is there."""
+    """Wait until every chart is drawn as wide as its place, and every part that comes later is there."""
     page.wait_for_function(
-        "() => !document.querySelector('[aria-busy]')"
-        " && [...document.querySelectorAll('[data-figure]')].every(one => one.querySelector('.main-svg'))"
+        """() => !document.querySelector('[aria-busy]')
+            && [...document.querySelectorAll('[data-figure]')].every(place => {
+                const drawn = place.querySelector('.main-svg');
+                return drawn && Math.abs(drawn.clientWidth - place.clientWidth) <= 2;
+            })"""
     )
 
 
@@ -205,6 +209,10 @@ class Shots:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
+    def path(self, name: str) -> Path:
+        """Where a screenshot of this name goes."""
+        return self._folder / f"{name}.png"
+
     def of(self, page: Page, name: str, *, full: bool = True) -> None:
         """The page as it is now, at each width, light and dark; checks that it fits."""
         before = page.viewport_size
@@ -214,7 +222,7 @@ class Shots:
                 page.emulate_media(color_scheme=scheme)
                 settled(page)
                 assert_fits(page)
-                page.screenshot(path=self._folder / f"{name}-{width}-{scheme}.png", full_page=full)
+                page.screenshot(path=self.path(f"{name}-{width}-{scheme}"), full_page=full)
         page.emulate_media(color_scheme="light")
         if before is not None:
             page.set_viewport_size(before)

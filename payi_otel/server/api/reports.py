@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -15,13 +12,11 @@ from pydantic import BaseModel, Field
 from payi_otel.server.api.context import ApplicationId, Segment, StoreOf, as_utc, new_request_id, now
 from payi_otel.server.api.models import Body, RequestIdOut, Text
 from payi_otel.server.errors import ApiError
+from payi_otel.server.report_csv import report_csv
 from payi_otel.server.store import reports
-from payi_otel.server.store.engine import Store
 from payi_otel.server.store.reports import PIVOTS, REQUEST_VALUES, SUM_VALUES, Report
 
 router = APIRouter(prefix="/api/v1", tags=["reports"])
-
-_LINES_AT_ONCE = 500
 
 
 class ReportBody(Body):
@@ -56,7 +51,7 @@ def run_report(
     first, last = (None if one is None else as_utc(one) for one in (start, end))
     with store.read() as connection:
         report = _known(reports.find(connection, application_id, report_id), report_id)
-    text = _csv(store, application_id, report, first, last)
+    text = report_csv(store, application_id, report, first, last)
     return StreamingResponse(text, media_type="text/csv; charset=utf-8")
 
 
@@ -65,15 +60,7 @@ def put_report(
     report_id: Segment, body: ReportBody, application_id: ApplicationId, store: StoreOf
 ) -> ReportOut:
     """Save a report under an id of your choice."""
-    for field, chosen, known in (
-        ("pivots", body.pivots, [*PIVOTS]),
-        ("values", body.values, [*SUM_VALUES, *REQUEST_VALUES]),
-    ):
-        wrong = [name for name in chosen if name not in known]
-        if wrong:
-            message = f"{field}: {wrong[0]!r} is not known; give one of {', '.join(known)}"
-            raise ApiError(400, "invalid_report", message)
-    report = Report(report_id, body.pivots, body.values)
+    report = reports.checked(report_id, body.pivots, body.values)
     with store.write() as connection:
         reports.put(connection, application_id, report, now())
     return _shown(report)
@@ -93,33 +80,6 @@ def delete_report(report_id: Segment, application_id: ApplicationId, store: Stor
         if not reports.remove(connection, application_id, report_id):
             raise _unknown(report_id)
     return RequestIdOut(request_id=new_request_id())
-
-
-def _csv(
-    store: Store, application_id: int, report: Report, start: datetime | None, end: datetime | None
-) -> Iterator[str]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(report.headers)
-    with store.read() as connection:
-        for number, line in enumerate(reports.lines(connection, application_id, report, start, end)):
-            writer.writerow([_cell(value) for value in line])
-            if number % _LINES_AT_ONCE == 0:
-                yield _taken(buffer)
-    yield _taken(buffer)
-
-
-def _taken(buffer: io.StringIO) -> str:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text
-
-
-def _cell(value: Any) -> Any:
-    """Spreadsheets run what begins like a formula, and users choose their own ids."""
-    is_formula = isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
-    return f"'{value}" if is_formula else value
 
 
 def _known(report: Report | None, report_id: str) -> Report:

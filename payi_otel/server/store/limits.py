@@ -159,12 +159,19 @@ def get(connection: Connection, application_id: int, limit_id: str, *, lock: boo
 
 
 def page(
-    connection: Connection, application_id: int, wanted: PageRequest, name: str | None = None
+    connection: Connection,
+    application_id: int,
+    wanted: PageRequest,
+    name: str | None = None,
+    *,
+    part_of_name: str = "",
 ) -> Page[Limit]:
-    """Limits, optionally the one called `name`."""
+    """Limits, optionally the one called `name`, or those whose names have a part, in whatever case."""
     statement = select_current(application_id)
     if name:
         statement = statement.where(limits.c.limit_name == name)
+    if part_of_name:
+        statement = statement.where(limits.c.limit_name.icontains(part_of_name, autoescape=True))
     return fetch_page(connection, statement, limits.c.id, wanted, read_limit)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, update
 
+from payi_otel.server.errors import ApiError
 from payi_otel.server.store.engine import insert_new
 from payi_otel.server.store.rollups import hour_of, numbers_of
 from payi_otel.server.store.schema import requests
@@ -78,6 +79,32 @@ class Report:
             SUM_VALUES[name][0] if name in SUM_VALUES else REQUEST_VALUES[name][0] for name in self.values
         ]
         return [PIVOTS[name][0] for name in self.pivots] + values
+
+
+def checked(report_id: str, pivots: Sequence[str], values: Sequence[str]) -> Report:
+    """A report of these columns; raises `ApiError` for one that is not known, and without any value."""
+    for field, chosen, known in (
+        ("pivots", pivots, [*PIVOTS]),
+        ("values", values, [*SUM_VALUES, *REQUEST_VALUES]),
+    ):
+        wrong = [name for name in chosen if name not in known]
+        if wrong:
+            message = f"{field}: {wrong[0]!r} is not known; give one of {', '.join(known)}"
+            raise ApiError(400, "invalid_report", message)
+    if not values:
+        raise ApiError(400, "invalid_report", "values: none is chosen; choose at least one")
+    return Report(report_id, pivots, values)
+
+
+def saved(connection: Connection, application_id: int) -> list[Report]:
+    """All saved reports by their ids."""
+    statement = (
+        select(reports).where(reports.c.application_id == application_id).order_by(reports.c.report_id)
+    )
+    return [
+        Report(row["report_id"], row["pivots"], row["values"])
+        for row in connection.execute(statement).mappings()
+    ]
 
 
 def find(connection: Connection, application_id: int, report_id: str) -> Report | None:

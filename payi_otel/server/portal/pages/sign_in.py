@@ -1,4 +1,4 @@
-"""Sign-in with an API key, a local user, or a link that the server printed; sign-out; the choice of application."""
+"""Sign-in with an API key, a local user, or a link that the server printed; and sign-out."""
 
 from __future__ import annotations
 
@@ -100,20 +100,6 @@ def sign_out(request: Request, store: StoreOf, viewer: PostingOf) -> Response:
     response = redirect(request, "/sign-in", notice="You are signed out.")
     response.delete_cookie(session_cookie(request), path=cookie_path(request))
     return response
-
-
-@router.post("/application")
-def choose_application(request: Request, store: StoreOf, viewer: PostingOf, form: FormOf) -> Response:
-    """Show another application, to who sees them all."""
-    chosen = _text(form, "application_id")
-    if not viewer.sees_all:
-        raise ApiError(403, None, f"{viewer.name} sees {viewer.application} only")
-    token = request.cookies.get(session_cookie(request), "")
-    with store.write() as connection:
-        known = chosen.isdecimal() and users.show_application(connection, token, int(chosen[:18]))
-    if not known:
-        raise ApiError(404, None, f"application: {chosen[:40]!r} is not known; choose one of the list")
-    return redirect(request, "/")
 
 
 def _password_session(store: Store, guard: SignInGuard, name: str, password: str, token: str) -> bool:

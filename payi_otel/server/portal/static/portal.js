@@ -111,6 +111,25 @@
     });
   });
 
+  // A row's menu lies in a table that scrolls, which would cut it off: it is placed in the window instead.
+  document.addEventListener("toggle", function (event) {
+    var menu = event.target;
+    if (menu.open && menu.matches(".row-menu")) {
+      var box = menu.lastElementChild;
+      var button = menu.querySelector("summary").getBoundingClientRect();
+      var below = button.bottom + 4;
+      var fits = below + box.offsetHeight <= innerHeight;
+      box.style.left = Math.max(8, button.right - box.offsetWidth) + "px";
+      box.style.top = (fits ? below : Math.max(8, button.top - box.offsetHeight - 4)) + "px";
+    }
+  }, true);
+
+  document.addEventListener("scroll", function () {
+    document.querySelectorAll("details.row-menu[open]").forEach(function (menu) {
+      menu.open = false;
+    });
+  }, true);
+
   document.addEventListener("keydown", function (event) {
     if (event.key === "Escape") {
       document.querySelectorAll("details.menu[open]").forEach(function (menu) {
