@@ -14,7 +14,7 @@ from payi_otel.server.portal import assets
 from payi_otel.server.portal.assets import Assets, Plotly
 from payi_otel.server.portal.errors import add_error_pages
 from payi_otel.server.portal.guard import SignInGuard
-from payi_otel.server.portal.pages import application, limits, overview, reports, sign_in
+from payi_otel.server.portal.pages import application, kpi_compare, kpis, limits, overview, reports, sign_in
 from payi_otel.server.portal.rendering import Renderer
 from payi_otel.server.portal.shield import Shield
 from payi_otel.server.store.engine import Store
@@ -22,6 +22,8 @@ from payi_otel.server.store.engine import Store
 # In the order of the menu.
 _PAGES = (
     overview,
+    kpi_compare,
+    kpis,
     limits,
     reports,
     application,

@@ -214,13 +214,16 @@ def histogram(
         xaxis={"tickvals": list(range(len(counts))), "ticktext": [_short(name) for name in counts]},
         yaxis={"rangemode": "tozero"},
     )
+    places = {name: float(place) for name, place in (position or {}).items()}
     for name, value in (("average", average), ("goal", goal)):
-        if value is not None and position and name in position:
+        if value is not None and name in places:
+            # Away from each other: side by side their words would lie on one another.
+            is_left = places[name] < max(places.values()) or (len(places) > 1 and name == "average")
             figure.add_vline(
-                x=float(position[name]),
+                x=places[name],
                 name=name,
                 line={"dash": "dot" if name == "goal" else "solid"},
-                annotation={"text": name, "yanchor": "bottom"},
+                annotation={"text": name, "yanchor": "bottom", "xanchor": "right" if is_left else "left"},
             )
     rows = [
         [name, f"{number:,}", share] for (name, number), share in zip(counts.items(), shares, strict=True)

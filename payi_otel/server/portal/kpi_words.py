@@ -17,7 +17,7 @@ TYPE_NAMES: Mapping[str, str] = {
     "likert7": "Likert (7)",
     "likert10": "Likert (10)",
 }
-_ARROWS = {"up": "↗ rising", "down": "↘ falling", "steady": "→ no clear trend"}
+_ARROWS = {"up": "↗ rising", "down": "↘ falling", "steady": "→ steady"}
 
 
 def currency(kpi: Kpi) -> str:
@@ -91,7 +91,8 @@ def trend(kpi: Kpi, found: Trend | None) -> tuple[str, str]:
     """Where it is going, in a word, and by how much over the time shown."""
     if found is None:
         return NOTHING, "takes three days with scores"
-    return _ARROWS[found.direction], f"{_signed(kpi, found.change)} over this time"
+    said = f"{_signed(kpi, found.change)} over this time"
+    return _ARROWS[found.direction], "no clear change" if found.direction == "steady" else said
 
 
 def _signed(kpi: Kpi, amount: float) -> str:

@@ -1,4 +1,4 @@
-"""What KPI dashboards can be narrowed down by: the properties that instances of a use case have."""
+"""What KPI dashboards can be narrowed down by: versions and properties that instances of a use case have."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from payi_otel.server.store.schema import instances
 from payi_otel.server.store.schema_instances import instance_sums
+from payi_otel.server.store.use_cases import UseCase
 
 _LATEST = 500
 # With more values it is an id rather than a kind.
@@ -40,3 +41,9 @@ def property_values(
                 found.setdefault(name, set()).add(value)
     few = {name: sorted(values) for name, values in sorted(found.items()) if len(values) <= _MOST_VALUES}
     return dict(list(few.items())[:_MOST_NAMES])
+
+
+def versions_of(connection: Connection, use_case: UseCase) -> list[int]:
+    """The versions that instances have, and the present one."""
+    statement = select(instance_sums.c.version).where(instance_sums.c.use_case == use_case.id).distinct()
+    return sorted({*connection.execute(statement).scalars(), use_case.type_version})

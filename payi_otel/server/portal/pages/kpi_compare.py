@@ -13,11 +13,12 @@ from starlette.responses import Response
 from payi_otel.server.portal import kpi_charts, kpi_words
 from payi_otel.server.portal.charts import Chart, bars, time_series
 from payi_otel.server.portal.filters import Filters, FiltersOf
-from payi_otel.server.portal.formats import NOTHING, PERCENT, change, count, day, money, percent
+from payi_otel.server.portal.formats import NOTHING, change, count, day, money, percent
 from payi_otel.server.portal.pages.kpis import kpi_filter
 from payi_otel.server.portal.rendering import page
 from payi_otel.server.portal.viewer import StoreOf, Viewer, ViewerOf
 from payi_otel.server.store import kpi_insights, use_cases
+from payi_otel.server.store.kpi_insights_options import versions_of
 from payi_otel.server.store.kpi_insights_results import KpiDetail, KpiFilter, KpiOverview, KpiResult
 from payi_otel.server.store.kpis import Kpi
 from payi_otel.server.store.use_cases import UseCase
@@ -76,10 +77,11 @@ def compare(
         chosen = kpi if kpi in choices else next(iter(choices))
         use_case_name, measured = choices[chosen]
         use_case = use_cases.get(connection, viewer.application_id, use_case_name)
+        versions = versions_of(connection, use_case)
         if by == "periods":
             sides = _periods(connection, filters, measured, use_case)
         else:
-            sides = _versions(connection, filters, measured, use_case, before, after)
+            sides = _versions(connection, filters, measured, use_case, versions, before, after)
     return page(
         request,
         "kpi_compare.html",
@@ -91,6 +93,7 @@ def compare(
         chosen=chosen,
         kpi=measured,
         use_case=use_case,
+        versions=versions,
         sides=sides,
         rows=_rows(measured, *(side.detail.result for side in sides)) if sides else [],
         charts=_charts(by, filters, measured, sides) if sides else [],
@@ -106,8 +109,8 @@ def _use_cases(
     scored = [one for one in shown if one.result.scores]
     of_one_type = name != "" and len({one.kpi.kpi_type for one in scored}) == 1
     charts = [kpi_charts.attainment(scored)]
-    if scored:
-        charts.append(_lines(filters, scored, scored[0].kpi if of_one_type else None))
+    if of_one_type:
+        charts += _averages(filters, scored)
     return page(
         request,
         "kpi_compare.html",
@@ -125,22 +128,18 @@ def _use_cases(
     )
 
 
-def _lines(filters: Filters, found: Sequence[KpiOverview], of: Kpi | None) -> Chart:
-    """Averages of KPIs of one name and type, else how much of their goals KPIs reach, over time."""
+def _averages(filters: Filters, found: Sequence[KpiOverview]) -> list[Chart]:
+    """The averages of KPIs of one name and type."""
     times = filters.buckets()
     shown = found[:_MOST_LINES]
-    title = "Average over time" if of else "Goal met over time"
-    if len(found) > len(shown):
-        title += f", of the first {len(shown)}"
-    series: dict[str, list[float | None]] = {}
-    for one in shown:
-        numbers = kpi_charts.averages(one.slots, times)
-        goal = one.kpi.goal
-        if of is None:
-            numbers = [None if value is None or not goal else value / goal for value in numbers]
-        series[one.use_case_name if of else f"{one.kpi.name} · {one.use_case_name}"] = numbers
-    unit = kpi_words.unit(of) if of else replace(PERCENT, title="of the goal")
-    return time_series(title, times, series, unit, step=filters.step, goal=None if of else 1.0)
+    unit = kpi_words.unit(found[0].kpi)
+    title = "Average over time" + (f", of the first {len(shown)}" if len(found) > len(shown) else "")
+    series = {one.use_case_name: kpi_charts.averages(one.slots, times) for one in shown}
+    known = {one.use_case_name: one.result.average for one in found}
+    return [
+        bars("Average", known, unit, of="use case"),
+        time_series(title, times, series, unit, step=filters.step),
+    ]
 
 
 def _periods(connection: Connection, filters: Filters, kpi: Kpi, use_case: UseCase) -> tuple[Side, Side]:
@@ -156,14 +155,19 @@ def _versions(
     filters: Filters,
     kpi: Kpi,
     use_case: UseCase,
+    known: Sequence[int],
     before: int | None,
     after: int | None,
 ) -> tuple[Side, Side] | None:
-    """None while there is only one version."""
-    if use_case.type_version < 2 and (before is None or after is None):
+    """The last two of the known versions unless others are named; None while there is only one."""
+    if len(known) < 2:
         return None
-    last = after or use_case.type_version
-    first = before or max(1, last - 1)
+    last = after if after is not None and after in known else known[-1]
+    first = (
+        before
+        if before is not None and before in known
+        else max((one for one in known if one < last), default=known[0])
+    )
     older, newer = (
         Side(
             f"Version {version}",

@@ -15,7 +15,7 @@ from payi_otel.server.portal.navigation import NavItem
 from payi_otel.server.portal.rendering import page
 from payi_otel.server.portal.viewer import StoreOf, ViewerOf
 from payi_otel.server.store import kpi_insights, kpis, use_cases
-from payi_otel.server.store.kpi_insights_options import property_values
+from payi_otel.server.store.kpi_insights_options import property_values, versions_of
 from payi_otel.server.store.kpi_insights_results import KpiFilter, KpiOverview
 
 router = APIRouter()
@@ -84,6 +84,7 @@ def show(
         use_case = use_cases.get(connection, viewer.application_id, use_case_name)
         kpi = kpis.get(connection, use_case.id, kpi_name)
         properties = property_values(connection, use_case.id, filters.end)
+        versions = versions_of(connection, use_case)
     for name, value in filters.properties.items():
         values = properties.setdefault(name, [])
         if value not in values:
@@ -98,6 +99,7 @@ def show(
         type_name=kpi_words.TYPE_NAMES[kpi.kpi_type],
         goal=kpi_words.score(kpi, kpi.goal),
         properties=properties,
+        versions=sorted({*versions, *([filters.version] if filters.version else [])}),
     )
 
 
