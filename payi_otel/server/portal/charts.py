@@ -108,7 +108,7 @@ def time_series(
         title=title,
         figure=_json(figure),
         summary=f"{title} by {_STEP_TITLES[step]}: {_peaks(labels, series, unit)}",
-        headers=[step.capitalize(), *series],
+        headers=[_headline(step), *series],
         rows=rows,
         is_empty=not any(number for numbers in series.values() for number in numbers),
     )
@@ -138,7 +138,8 @@ def bars(
             y=list(range(len(values))),
             name=title,
             text=texts,
-            textposition="auto",
+            textposition="outside",
+            cliponaxis=False,
             customdata=[f"{name}: {text}" for name, text in zip(values, texts, strict=True)],
             hovertemplate="%{customdata}<extra></extra>",
             meta={"tones": [(tones or {}).get(name) for name in values]},
@@ -164,7 +165,7 @@ def bars(
         summary=f"{title}: "
         + "; ".join(f"{name} {text}" for name, text in zip(values, texts, strict=True))
         + ".",
-        headers=[of.capitalize(), unit.title.capitalize()],
+        headers=[_headline(of), _headline(unit.title)],
         rows=[[name, text] for name, text in zip(values, texts, strict=True)],
         is_empty=not any(values.values()),
     )
@@ -232,7 +233,7 @@ def histogram(
         title=title,
         figure=_json(figure),
         summary=f"{title}: " + "; ".join(f"{name} {number}" for name, number, _ in rows) + ".",
-        headers=[of.capitalize(), unit.title.capitalize(), "Share"],
+        headers=[_headline(of), _headline(unit.title), "Share"],
         rows=rows,
         is_empty=total == 0,
     )
@@ -320,6 +321,10 @@ def _meta(tones: Mapping[str, Tone] | None, name: str) -> dict[str, Any]:
 
 def _short(name: str) -> str:
     return name if len(name) <= _MOST_LABEL else name[: _MOST_LABEL - 1] + "…"
+
+
+def _headline(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _float(number: Number | None) -> float | None:

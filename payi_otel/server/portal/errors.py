@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from payi_otel.server.errors import ApiError, validation_error
 from payi_otel.server.portal.rendering import base_of, is_htmx, page, path_of, redirect
-from payi_otel.server.portal.viewer import SignInNeeded
+from payi_otel.server.portal.viewer import SignInNeeded, Viewer, find_viewer
 
 _TITLES = {
     400: "That does not work",
@@ -23,12 +23,12 @@ _TITLES = {
 }
 
 
-def error_page(request: Request, error: ApiError) -> Response:
-    """An error as a page, or as a part of one where a script asks."""
+def error_page(request: Request, error: ApiError, viewer: Viewer | None = None) -> Response:
+    """An error as a page, with the menu for a viewer, or as a part of one where a script asks."""
     title = _TITLES.get(error.status_code, "Something went wrong")
     message = error.message[:1].upper() + error.message[1:]
     template = "error_part.html" if is_htmx(request) else "error.html"
-    response = page(request, template, status=error.status_code, title=title, message=message)
+    response = page(request, template, viewer, status=error.status_code, title=title, message=message)
     if error.retry_after_s is not None:
         response.headers["retry-after"] = str(error.retry_after_s)
     return response
@@ -42,11 +42,12 @@ def add_error_pages(app: FastAPI) -> None:
             assert isinstance(error, HTTPException)
             said = "there is no such page" if error.status_code in {404, 405} else error.detail
             error = ApiError(error.status_code, None, f"{said}; the menu leads to all there are")
-        return error_page(request, error)
+        return error_page(request, error, find_viewer(request, request.app.state.store))
 
     def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return error_page(request, validation_error(error.errors()))
+        found = validation_error(error.errors())
+        return error_page(request, found, find_viewer(request, request.app.state.store))
 
     def sign_in(request: Request, _error: Exception) -> Response:
         if request.method != "GET" or is_htmx(request):

@@ -89,15 +89,16 @@ def minutes(duration: Number | None) -> str:
     return f"{count(duration)} min" if abs(duration) < 120 else f"{count(round(float(duration) / 60, 1))} h"
 
 
-def percent(share: Number | None) -> str:
-    """A share of 1.
+def percent(share: Number | None, digits: int = 2) -> str:
+    """A share of 1, with at most so many digits after the point.
 
-    >>> percent(0.0523), percent(0.5), percent(1), percent(1.2), percent(None)
-    ('5.23 %', '50 %', '100 %', '120 %', '-')
+    >>> percent(0.0523), percent(0.5), percent(1), percent(4.987, 0), percent(None)
+    ('5.23 %', '50 %', '100 %', '499 %', '-')
     """
     if share is None:
         return NOTHING
-    return f"{float(share) * 100:.2f}".rstrip("0").rstrip(".") + " %"
+    text = f"{float(share) * 100:.{digits}f}"
+    return (text.rstrip("0").rstrip(".") if digits else text) + " %"
 
 
 def change(before: Number | None, after: Number | None) -> str | None:

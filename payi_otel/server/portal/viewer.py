@@ -76,14 +76,15 @@ async def _store(request: Request) -> Store:
     return request.app.state.store
 
 
-def _viewer(request: Request, store: StoreOf) -> Viewer:
+def find_viewer(request: Request, store: Store) -> Viewer | None:
+    """Who is signed in, if anybody."""
     token = request.cookies.get(session_cookie(request), "")
     found = None
     if token:
         with store.read() as connection:
             found = users.find_session(connection, token, now())
     if found is None:
-        raise SignInNeeded
+        return None
     return Viewer(
         application_id=found.application_id,
         application=found.application,
@@ -93,6 +94,13 @@ def _viewer(request: Request, store: StoreOf) -> Viewer:
         csrf_token=csrf_token(token),
         zone=zone_of(request),
     )
+
+
+def _viewer(request: Request, store: StoreOf) -> Viewer:
+    found = find_viewer(request, store)
+    if found is None:
+        raise SignInNeeded
+    return found
 
 
 async def _form(request: Request) -> FormData:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from fastapi import APIRouter, Request
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from payi_otel.server.portal.charts import Chart, bars, time_series
@@ -15,37 +14,31 @@ from payi_otel.server.portal.formats import CALLS, MILLISECONDS, MONEY, TOKENS, 
 from payi_otel.server.portal.navigation import NavItem
 from payi_otel.server.portal.rendering import base_of, page
 from payi_otel.server.portal.viewer import StoreOf, Viewer, ViewerOf
-from payi_otel.server.store import overview
-from payi_otel.server.store.overview import Sums, Top
+from payi_otel.server.store import insights, overview
+from payi_otel.server.store.figures import Figures, Part
+from payi_otel.server.store.insights import Scope
 
 router = APIRouter()
 NAV = NavItem("/", "Overview")
 
-
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    """The sums of each step of the charts."""
-
-    times: Sequence[datetime]
-    sums: Sequence[Sums]
+_MOST = 5
 
 
 @router.get("/")
 def show(request: Request, viewer: ViewerOf, store: StoreOf, filters: FiltersOf) -> Response:
-    """The whole page but its users and accounts, which take longer and follow."""
+    """The whole page but its users and accounts, which follow."""
+    times = filters.buckets()
     before = filters.previous
+    now, earlier = Scope(filters.start, filters.end), Scope(before.start, before.end)
+    mine = viewer.application_id
     with store.read() as connection:
-        hours = overview.by_hour(connection, viewer.application_id, before.start, filters.end)
-        tops = {
-            title: overview.top(connection, viewer.application_id, filters.start, filters.end, dimension)
-            for title, dimension in (("use case", "use_case_name"), ("resource", "resource"))
-        }
-        limits = overview.nearly_spent(connection, viewer.application_id)
-        unpriced = overview.unpriced(connection, viewer.application_id, filters.start, filters.end)
-        warned = overview.warned(connection, viewer.application_id)
-    total = sum((sums for hour, sums in hours if hour >= filters.start), Sums())
-    earlier = sum((sums for hour, sums in hours if hour < filters.start), Sums())
-    steps = _steps(filters, hours)
+        total = insights.totals(connection, mine, now)
+        previous = insights.totals(connection, mine, earlier)
+        steps = insights.series(connection, mine, now, times)
+        use_cases = insights.breakdown(connection, mine, now, "use_case")
+        resources = insights.breakdown(connection, mine, now, "resource")
+        limits = overview.nearly_spent(connection, mine)
+        warnings = overview.warnings(connection, mine)
     return page(
         request,
         "overview.html",
@@ -53,87 +46,77 @@ def show(request: Request, viewer: ViewerOf, store: StoreOf, filters: FiltersOf)
         filters=filters,
         server_url=str(request.base_url).removesuffix("/").removesuffix(base_of(request)),
         total=total,
-        changes={
-            name: change(getattr(earlier, name), getattr(total, name))
-            for name in ("cost", "calls", "failures", "average_latency_ms", "input_tokens", "output_tokens")
-        },
-        charts=_charts(filters, steps),
-        tops=[_top(title, found) for title, found in tops.items()],
+        changes=_changes(previous, total),
+        charts=[
+            _spend(filters, steps),
+            _calls(filters, steps),
+            _latency(filters, steps),
+            _tokens(filters, steps),
+        ],
+        tops=[_top("use case", use_cases), _top("resource", resources)],
         limits=limits,
-        unpriced=unpriced,
-        warned=warned,
+        unpriced=[part for part in resources if part.figures.unpriced][:_MOST],
+        warnings=warnings,
     )
 
 
 @router.get("/overview/people")
 def people(request: Request, viewer: ViewerOf, store: StoreOf, filters: FiltersOf) -> Response:
     """The users and accounts that cost most."""
-    return page(request, "overview_people.html", viewer, tops=_people(viewer, store, filters))
-
-
-def _people(viewer: Viewer, store: StoreOf, filters: Filters) -> list[Chart]:
     with store.read() as connection:
-        return [
-            _top(
-                title, overview.top(connection, viewer.application_id, filters.start, filters.end, dimension)
-            )
-            for title, dimension in (("user", "user_id"), ("account", "account_name"))
-        ]
+        tops = [_top(by, _people(connection, viewer, filters, by)) for by in ("user", "account")]
+    return page(request, "overview_people.html", viewer, tops=tops)
 
 
-def _steps(filters: Filters, hours: Sequence[tuple[datetime, Sums]]) -> _Steps:
-    found = dict.fromkeys(filters.buckets(), Sums())
-    for hour, sums in hours:
-        if hour >= filters.start:
-            bucket = filters.bucket(hour)
-            found[bucket] = found.get(bucket, Sums()) + sums
-    times = sorted(found)
-    return _Steps(times, [found[at] for at in times])
+def _people(connection: Connection, viewer: Viewer, filters: Filters, by: str) -> Sequence[Part]:
+    return insights.breakdown(connection, viewer.application_id, Scope(filters.start, filters.end), by)
 
 
-def _charts(filters: Filters, steps: _Steps) -> list[Chart]:
-    return [
-        time_series(
-            "Spend",
-            steps.times,
-            {"Spend": [sums.cost for sums in steps.sums]},
-            MONEY,
-            step=filters.step,
-            kind="bars",
-        ),
-        time_series(
-            "Calls",
-            steps.times,
-            {
-                "Succeeded": [sums.calls - sums.failures for sums in steps.sums],
-                "Failed": [sums.failures for sums in steps.sums],
-            },
-            CALLS,
-            step=filters.step,
-            kind="stacked",
-            tones={"Failed": "bad"},
-        ),
-        time_series(
-            "Latency",
-            steps.times,
-            {"Average": [sums.average_latency_ms for sums in steps.sums]},
-            MILLISECONDS,
-            step=filters.step,
-        ),
-        time_series(
-            "Tokens",
-            steps.times,
-            {
-                "Input": [sums.input_tokens for sums in steps.sums],
-                "Output": [sums.output_tokens for sums in steps.sums],
-            },
-            TOKENS,
-            step=filters.step,
-            kind="stacked",
-        ),
-    ]
+def _changes(before: Figures, after: Figures) -> dict[str, str | None]:
+    return {
+        "cost": change(before.cost, after.cost),
+        "calls": change(before.calls, after.calls),
+        "failures": change(before.failures, after.failures),
+        "p50": change(before.latency.quantile(0.5), after.latency.quantile(0.5)),
+        "p95": change(before.latency.quantile(0.95), after.latency.quantile(0.95)),
+        "first_token": change(before.first_token.quantile(0.5), after.first_token.quantile(0.5)),
+        "input_tokens": change(before.input_tokens, after.input_tokens),
+        "output_tokens": change(before.output_tokens, after.output_tokens),
+    }
 
 
-def _top(title: str, found: Sequence[Top]) -> Chart:
-    named = {one.name or f"(no {title})": one.sums.cost for one in found}
+def _spend(filters: Filters, steps: Sequence[Figures]) -> Chart:
+    spend = {"Spend": [one.cost for one in steps]}
+    return time_series("Spend", filters.buckets(), spend, MONEY, step=filters.step, kind="bars")
+
+
+def _calls(filters: Filters, steps: Sequence[Figures]) -> Chart:
+    calls = {
+        "Succeeded": [one.calls - one.failures for one in steps],
+        "Failed": [one.failures for one in steps],
+    }
+    return time_series(
+        "Calls", filters.buckets(), calls, CALLS, step=filters.step, kind="stacked", tones={"Failed": "bad"}
+    )
+
+
+def _latency(filters: Filters, steps: Sequence[Figures]) -> Chart:
+    durations = {
+        "Half (p50)": [one.latency.quantile(0.5) for one in steps],
+        "95 % (p95)": [one.latency.quantile(0.95) for one in steps],
+        "First token, half (p50)": [one.first_token.quantile(0.5) for one in steps],
+    }
+    return time_series("Latency", filters.buckets(), durations, MILLISECONDS, step=filters.step)
+
+
+def _tokens(filters: Filters, steps: Sequence[Figures]) -> Chart:
+    tokens = {
+        "Input": [one.input_tokens for one in steps],
+        "Output": [one.output_tokens for one in steps],
+    }
+    return time_series("Tokens", filters.buckets(), tokens, TOKENS, step=filters.step, kind="stacked")
+
+
+def _top(title: str, parts: Sequence[Part]) -> Chart:
+    named = {str(part.key[-1] or f"(no {title})"): part.figures.cost for part in parts[:_MOST]}
     return bars(f"Top {title}s by spend", named, MONEY, of=title)
