@@ -97,12 +97,12 @@ def test_filters_are_in_the_address(admin: Page) -> None:
     """A version and a property narrow the numbers down, and the link says so."""
     admin.goto("/portal/kpis/support_chat/solved?days=30")
     everything = tile(admin, "Successes")
-    admin.get_by_label("Version", exact=True).select_option("2")
-    admin.get_by_label("tier").select_option("silver")
+    admin.get_by_role("combobox", name="Version").select_option("2")
+    admin.get_by_role("combobox", name="tier").select_option("silver")
     admin.get_by_role("button", name="Show").click()
     admin.wait_for_url("**version=2**property.tier=silver**")
     assert tile(admin, "Successes") != everything
-    expect(admin.get_by_label("tier")).to_have_value("silver")
+    expect(admin.get_by_role("combobox", name="tier")).to_have_value("silver")
     expect(admin.get_by_role("rowheader", name="Version 1")).to_have_count(0)
     admin.get_by_role("link", name="7 days").click()
     admin.wait_for_url("**days=7**")

@@ -31,12 +31,12 @@ def place(bins: Bins, score: float) -> str:
         ("likert5", 5.0, "5"),
         ("likert7", 7.0, "7"),
         ("likert10", 9.6, "10"),
-        ("percentage", 0.0, "0 %-10 %"),
-        ("percentage", 9.99, "0 %-10 %"),
-        ("percentage", 10.0, "10 %-20 %"),
-        ("percentage", 100.0, "90 %-100 %"),
-        ("percentage", 100.5, "> 100 %"),
-        ("percentage", -0.5, "< 0 %"),
+        ("percentage", 0.0, "0-10"),
+        ("percentage", 9.99, "0-10"),
+        ("percentage", 10.0, "10-20"),
+        ("percentage", 100.0, "90-100"),
+        ("percentage", 100.5, "> 100"),
+        ("percentage", -0.5, "< 0"),
     ],
 )
 def test_a_score_is_counted_in_its_range(kpi_type: str, score: float, label: str) -> None:
@@ -90,9 +90,9 @@ def test_an_outlier_leaves_the_others_apart() -> None:
     [
         (bins_of("likert5", None), 3.85, "1", 2.85),
         (bins_of("likert5", None), 0.5, "1", None),
-        (bins_of("percentage", None), 95.0, "0 %-10 %", 9.0),
-        (bins_of("percentage", None), 95.0, "< 0 %", 10.0),
-        (bins_of("percentage", None), 120.0, "0 %-10 %", None),
+        (bins_of("percentage", None), 95.0, "0-10", 9.0),
+        (bins_of("percentage", None), 95.0, "< 0", 10.0),
+        (bins_of("percentage", None), 120.0, "0-10", None),
         (bins_of("number", Spread(0.5, 48.0, 20, 12, False)), 12.5, "0-5", 2.0),
         (bins_of("number", Spread(1, 6, 3, 1.5, True)), 3.0, "1", 2.0),
         (bins_of("boolean", None), 0.5, "False", None),
@@ -107,8 +107,8 @@ def test_where_a_number_lies_along_the_bars(
 def test_open_ends_show_only_what_they_hold() -> None:
     bins = bins_of("percentage", None)
     assert [label for label, _ in bins.counted({1: 2})] == list(bins.labels[1:-1])
-    assert bins.counted({0: 1, 11: 4})[-1] == ("> 100 %", 4)
-    assert bins.counted({0: 1})[0] == ("< 0 %", 1)
+    assert bins.counted({0: 1, 11: 4})[-1] == ("> 100", 4)
+    assert bins.counted({0: 1})[0] == ("< 0", 1)
     assert bins_of("boolean", None).counted({1: 3}) == [("False", 0), ("True", 3)]
 
 

@@ -8,7 +8,7 @@ Colours come from the stylesheet, in the browser; a series may say what it means
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ Tone = Literal["good", "bad", "muted"]
 
 _STEP_TITLES = {"hour": "hour", "day": "day", "month": "month"}
 _MOST_LABEL = 28
+_ROOM = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def bars(
     figure.update_layout(
         showlegend=False,
         height=90 + 34 * max(1, len(values)),
-        xaxis=_axis(unit) | {"rangemode": "tozero"},
+        xaxis=_axis(unit) | {"range": _with_room(values.values())},
         yaxis={
             "title": {"text": of},
             "autorange": "reversed",
@@ -215,17 +216,20 @@ def histogram(
         xaxis={"tickvals": list(range(len(counts))), "ticktext": [_short(name) for name in counts]},
         yaxis={"rangemode": "tozero"},
     )
-    places = {name: float(place) for name, place in (position or {}).items()}
-    for name, value in (("average", average), ("goal", goal)):
-        if value is not None and name in places:
-            # Away from each other: side by side their words would lie on one another.
-            is_left = places[name] < max(places.values()) or (len(places) > 1 and name == "average")
-            figure.add_vline(
-                x=places[name],
-                name=name,
-                line={"dash": "dot" if name == "goal" else "solid"},
-                annotation={"text": name, "yanchor": "bottom", "xanchor": "right" if is_left else "left"},
-            )
+    lines = {"average": average, "goal": goal}
+    places = {name: float(place) for name, place in (position or {}).items() if lines[name] is not None}
+    for index, name in enumerate(sorted(places, key=lambda name: places[name])):
+        figure.add_vline(
+            x=places[name],
+            name=name,
+            line={"dash": "dot" if name == "goal" else "solid"},
+            # To different sides: close together their words would lie on one another.
+            annotation={
+                "text": name,
+                "yanchor": "bottom",
+                "xanchor": "right" if index == 0 and len(places) > 1 else "left",
+            },
+        )
     rows = [
         [name, f"{number:,}", share] for (name, number), share in zip(counts.items(), shares, strict=True)
     ]
@@ -321,6 +325,13 @@ def _meta(tones: Mapping[str, Tone] | None, name: str) -> dict[str, Any]:
 
 def _short(name: str) -> str:
     return name if len(name) <= _MOST_LABEL else name[: _MOST_LABEL - 1] + "…"
+
+
+def _with_room(numbers: Iterable[Number | None]) -> list[float]:
+    """From 0 to beyond the longest bar, so that there is room for what is written at its end."""
+    known = [float(number) for number in numbers if number is not None]
+    lowest, highest = min(known, default=0.0), max(known, default=0.0)
+    return [min(0.0, lowest * _ROOM), max(0.0, highest * _ROOM)]
 
 
 def _headline(text: str) -> str:

@@ -92,9 +92,7 @@ def bins_of(kpi_type: str, spread: Spread | None, unit: str = "") -> Bins:
         tens = [Decimal(ten) for ten in range(0, 101, 10)]
         # 100 % is full marks, not something beyond.
         edges = [*map(float, tens[:-1]), math.nextafter(100.0, math.inf)]
-        return Bins(
-            tuple(edges), _labels(tens, lambda number: f"{number} %", above="> 100 %"), open_ends=True
-        )
+        return Bins(tuple(edges), _labels(tens, str, above="> 100"), open_ends=True)
     return _number_bins(spread or Spread(0.0, 1.0, 0.0, 0.0, False), unit)
 
 
