@@ -25,6 +25,8 @@ _TAKEN_PER_TURN = 1_000
 # Between two writes: one event is written at once, a burst in batches, all well within 50 ms.
 LINGER_S = 0.02
 REMEMBERED_IDS = 10_000
+# Made once: `json.dumps` with these arguments would make one for each event.
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,7 @@ class Intake:
     def _encoded(self, event: IngestEvent) -> Entry | None:
         """The event's entry; None when it cannot be encoded, or was submitted before."""
         try:
-            payload = json.dumps(event.to_body(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            payload = _JSON.encode(event.to_body())
         except (TypeError, ValueError, RecursionError) as error:
             reason = f"{event.provider_response_id}: not JSON ({type(error).__name__})"
             self._ledger.rejected(reason, score=False)
