@@ -44,7 +44,8 @@ def _head(results: Measurements, command: str) -> str:
         f"{platform.python_version()}, load {load:.1f} at the end.\n\n"
         f"Every number is the median of {results.blocks} blocks ({FEWER_BLOCKS} for single calls, import and "
         "instrumenting), ± half the spread of the middle half. In each block every contender does the same work once, "
-        "in another order, in a process and an environment of its own; what is added is the difference to the bare SDK in the same block. The vendor is an in-process transport without "
+        "in another order, in a process and an environment of its own; what is added is the difference to the bare "
+        "SDK in the same block. The vendor is an in-process transport without "
         "latency. CPU time is the calling thread's; *with its threads* adds what the contender does in the background."
     )
 
