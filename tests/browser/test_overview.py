@@ -34,7 +34,7 @@ def test_the_month(admin: Page, portal: Portal, month: Month, shots: Shots) -> N
     assert _tile(admin, "Spend") == formats.money(sum(one["cost"] for one in told))
     assert _tile(admin, "Calls") == formats.compact(month.calls)
     assert _tile(admin, "Failures") == str(sum(one["failures"] for one in told))
-    for label in ("Latency, half", "Latency, 95 %", "First token, half"):
+    for label in ("Typical latency", "Slow latency", "First token"):
         assert re.fullmatch(r"[\d.]+", _tile(admin, label)), label
     titles = admin.locator("figcaption")
     expect(titles).to_have_text(

@@ -102,9 +102,9 @@ def _calls(filters: Filters, steps: Sequence[Figures]) -> Chart:
 
 def _latency(filters: Filters, steps: Sequence[Figures]) -> Chart:
     durations = {
-        "Half (p50)": [one.latency.quantile(0.5) for one in steps],
-        "95 % (p95)": [one.latency.quantile(0.95) for one in steps],
-        "First token, half (p50)": [one.first_token.quantile(0.5) for one in steps],
+        "Typical (p50)": [one.latency.quantile(0.5) for one in steps],
+        "Slow (p95)": [one.latency.quantile(0.95) for one in steps],
+        "First token (p50)": [one.first_token.quantile(0.5) for one in steps],
     }
     return time_series("Latency", filters.buckets(), durations, MILLISECONDS, step=filters.step)
 
