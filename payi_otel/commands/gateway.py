@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payi_otel.commands.shape import CommandError, require
+from payi_otel.commands.shape import CommandError, port, require
 
 if TYPE_CHECKING:
     from payi_otel.commands.shape import Subparsers
@@ -25,8 +25,8 @@ def add_to(subparsers: Subparsers) -> None:
         "key of Pay-i that the gateway delivers with.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
-    parser.add_argument("--http-port", type=int, default=4318, help="port for OTLP/HTTP (%(default)s)")
-    parser.add_argument("--grpc-port", type=int, default=4317, help="port for OTLP/gRPC (%(default)s)")
+    parser.add_argument("--http-port", type=port, default=4318, help="port for OTLP/HTTP (%(default)s)")
+    parser.add_argument("--grpc-port", type=port, default=4317, help="port for OTLP/gRPC (%(default)s)")
     parser.add_argument("--no-grpc", action="store_true", help="serve OTLP/HTTP only")
     parser.add_argument("--keys-file", type=Path, help=f"file of keys, one per line ({_KEYS_FILE})")
     parser.add_argument(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from payi_otel.commands.shape import SERVER_MODULES, CommandError, require
-from payi_otel.commands.store import add_database
+from payi_otel.commands.shape import SERVER_MODULES, CommandError, port, require
+from payi_otel.commands.store import add_database, database_errors
 
 if TYPE_CHECKING:
     from payi_otel.commands.shape import Subparsers
@@ -18,7 +18,9 @@ def add_to(subparsers: Subparsers) -> None:
     """Add the command `serve`."""
     parser = subparsers.add_parser("serve", help="run the self-hosted server")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
-    parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="port (%(default)s)")
+    parser.add_argument(
+        "--port", type=port, default=_DEFAULT_PORT, help="port, 0 for a free one (%(default)s)"
+    )
     add_database(parser)
     parser.add_argument(
         "--requests-per-second",
@@ -46,14 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
     from payi_otel.server.main import serve
 
     try:
-        serve(
-            host=arguments.host,
-            port=arguments.port,
-            database=arguments.database,
-            requests_per_second=arguments.requests_per_second,
-            provider_hosts=arguments.provider_host,
-            private_providers=arguments.private_providers,
-        )
-    except ValueError as error:
-        raise CommandError(f"--{error}") from None
+        with database_errors():
+            serve(
+                host=arguments.host,
+                port=arguments.port,
+                database=arguments.database,
+                requests_per_second=arguments.requests_per_second,
+                provider_hosts=arguments.provider_host,
+                private_providers=arguments.private_providers,
+            )
+    except OSError as error:
+        # The address; a folder or a file that cannot be written.
+        raise CommandError(str(error)) from None
     return 0

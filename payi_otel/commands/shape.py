@@ -32,6 +32,18 @@ class CommandError(Exception):
     """A command cannot run. The message says what is wrong and what to do; the exit code is 2."""
 
 
+def port(text: str) -> int:
+    """The type of a port among the arguments: 0, a free one, to 65535.
+
+    >>> port("8742")
+    8742
+    """
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError(text)
+    return number
+
+
 def require(modules: Sequence[str], *, install: str, purpose: str) -> None:
     """Check that modules can be imported.
 

@@ -26,16 +26,28 @@ def add_database(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
+def database_errors() -> Generator[None]:
+    """Say in one line what is wrong with the database that was named."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except ValueError as error:
+        raise CommandError(f"--{error}") from None
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise CommandError(f"--database: cannot be used: {reason}") from None
+
+
+@contextmanager
 def opened(database: str) -> Generator[Store]:
     """The server's database; raises `CommandError` where there is none."""
     from payi_otel.server.store.engine import Store
 
     if "://" not in database and not Path(database).exists():
         raise CommandError(f"--database: no file {database}; give that of `payi-otel serve`")
-    try:
+    with database_errors():
         store = Store(database)
-    except ValueError as error:
-        raise CommandError(f"--{error}") from None
     try:
         yield store
     finally:

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from payi_otel.server.api.context import now
 from payi_otel.server.app import create_app
 from payi_otel.server.config import DEFAULT_REQUESTS_PER_SECOND, ServerConfig
+from payi_otel.server.listening import listen
 from payi_otel.server.portal.links import PATH as PORTAL
 from payi_otel.server.portal.links import link_path
 from payi_otel.server.store.engine import Store, database_url
@@ -48,7 +49,10 @@ def serve(
 
     `api_key`, or else `PAYI_API_KEY`, becomes a valid key. With neither, the first start makes a key and writes it
     beside the SQLite file, or into `payi.key` here. Bind to another `host` than loopback only behind TLS: keys
-    travel with every request. The other settings are those of `ServerConfig`.
+    travel with every request. Port 0 is a free one. The other settings are those of `ServerConfig`.
+
+    Raises `OSError` when the address is taken, `ValueError` when a setting is wrong, SQLAlchemy's `DBAPIError` when
+    the database cannot be used.
 
     >>> serve("127.0.0.1", 8742, "payi.db")  # doctest: +SKIP
     """
@@ -60,8 +64,20 @@ def serve(
         provider_hosts=tuple(provider_hosts),
         private_providers=private_providers,
     )
-    app = create_app(config)
+    with listen(host, port) as listening:
+        app = create_app(config)
+        _say_where(app, config, host, listening.getsockname()[1])
+        server = uvicorn.Server(_uvicorn_config(app))
+        # uvicorn has ended in order when Ctrl-C comes out of it.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+    if not server.started:
+        raise SystemExit("the server did not start; its log says why")
+
+
+def _say_where(app: FastAPI, config: ServerConfig, host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
+    is_url = "://" in str(config.database)
     where = database_url(config.database).render_as_string() if is_url else config.database
     print(f"Pay-i is served at http://{shown}:{port} from {where}", flush=True)
     if config.api_key is not None:
@@ -71,7 +87,10 @@ def serve(
     else:
         print("API key: one of those made before; give another with PAYI_API_KEY", flush=True)
     print(f"Portal: {_portal_link(app, host, f'http://{shown}:{port}')}", flush=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S)
+
+
+def _uvicorn_config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S)
 
 
 def _portal_link(app: FastAPI, host: str, url: str) -> str:
@@ -109,9 +128,7 @@ def background_server(
         if database is None:
             database = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payi-"))) / "payi.db"
         app = create_app(replace(config or ServerConfig(database), database=database, api_key=key))
-        # With the protocol named, or asyncio would leave Nagle's algorithm on: 40 ms more for each answer.
-        listening = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP))
-        listening.bind(("127.0.0.1", 0))
+        listening = stack.enter_context(listen("127.0.0.1", 0))
         stack.enter_context(_serving(app, listening))
         yield RunningServer(f"http://127.0.0.1:{listening.getsockname()[1]}", key)
 
@@ -130,7 +147,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _serving(app: FastAPI, listening: socket.socket) -> Generator[None]:
-    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S))
+    server = _Server(_uvicorn_config(app))
 
     def run() -> None:
         try:

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from payi_otel.cli import main
 from payi_otel.server.app import create_app
 from payi_otel.server.config import ServerConfig
 from payi_otel.server.main import background_server
@@ -73,10 +74,8 @@ def test_two_servers_side_by_side_know_their_own_keys() -> None:
 
 
 def test_the_command_serves_and_says_where(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if name != "PAYI_API_KEY"}
-    program = f"from payi_otel.server.main import serve; serve(port={port}, database='payi.db')"
+    program = "from payi_otel.server.main import serve; serve(port=0, database='payi.db')"
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=tmp_path,
@@ -88,19 +87,54 @@ def test_the_command_serves_and_says_where(tmp_path: Path) -> None:
         assert process.stdout is not None
         said = ""
         key_file: Path | None = None
-        while key_file is None or f":{port}" not in said:
+        port = 0
+        while key_file is None or not port:
             line = process.stdout.readline()
             assert line, said
             said += line
             for path in re.findall(r"(?:/[^\s/]+)+\.key", said):
                 key_file = Path(path)
+            for number in re.findall(r"http://127\.0\.0\.1:(\d+) ", said):
+                port = int(number)
         key = key_file.read_text().strip()
         assert key not in said
-        # It says so before it listens.
-        transport = httpx2.HTTPTransport(retries=20)
-        with httpx2.Client(transport=transport) as http:
-            url = f"http://127.0.0.1:{port}/api/v1/local/summary"
-            assert http.get(url, headers={"xProxy-api-key": key}).status_code == 200
+        # It says so when connections are taken: no retries.
+        url = f"http://127.0.0.1:{port}/api/v1/local/summary"
+        assert httpx2.get(url, headers={"xProxy-api-key": key}, timeout=60).status_code == 200
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a command says that cannot begin."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == "", "nothing is announced that is not there"
+    return said.err
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_that_is_none_is_named(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"invalid port value: '{port}'" in refused(capsys, "serve", f"--port={port}")
+
+
+def test_an_address_that_is_taken_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refused(capsys, "serve", "--port", str(port), "--database", str(tmp_path / "payi.db"))
+    assert f"cannot listen at 127.0.0.1:{port}: " in said
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("keys",)])
+def test_a_database_that_cannot_be_used_is_named(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    action = ("list",) if command == ("keys",) else ()
+    (tmp_path / "none.db").write_text("this is no database" * 100)
+    said = refused(capsys, *command, "--database", str(tmp_path / "none.db"), *action)
+    assert "--database: cannot be used: file is not a database" in said
+    away = f"postgresql://nobody@/none?host={tmp_path}"
+    assert "--database: cannot be used: connection" in refused(capsys, *command, "--database", away, *action)
