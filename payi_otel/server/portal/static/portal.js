@@ -51,6 +51,8 @@
       place.replaceChildren();
     }
     place.dataset.drawn = "yes";
+    // A responsive chart takes its place's height, which would otherwise be that of the chart.
+    place.style.height = figure.layout.height + "px";
     Plotly.react(place, figure.data, figure.layout, { displayModeBar: false, responsive: true });
   }
 
