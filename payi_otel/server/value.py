@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ METRICS: tuple[str, ...] = ("cost", "requests", "failures", "input_tokens", "out
 """Sums over the requests of an instance; cost in US dollars, latency in milliseconds."""
 
 LONGEST = 2000
+_CONSTANT = re.compile("[a-z][a-z0-9_]{0,63}")
 _FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "abs": abs, "round": round}
 _NODES = (
     ast.Expression,
@@ -91,6 +93,31 @@ def problem_of(expression: str, constants: Mapping[str, float]) -> str | None:
         if said is not None:
             return said
     return None
+
+
+def problem_of_constant(name: str) -> str | None:
+    """What is wrong with the name of a constant, None where nothing is.
+
+    >>> problem_of_constant("wage") is None, problem_of_constant("cost")
+    (True, 'the name is taken; give another')
+    """
+    if not _CONSTANT.fullmatch(name):
+        return "give a name of small letters, digits and _, such as hourly_wage"
+    return "the name is taken; give another" if name in {*METRICS, *_FUNCTIONS, "kpis"} else None
+
+
+def kpis_in(expression: str) -> list[str]:
+    """The names of the KPIs that a checked expression uses, in its order.
+
+    >>> kpis_in("kpis['solved'] * 4.5 - cost")
+    ['solved']
+    """
+    found = [
+        node.slice.value
+        for node in ast.walk(ast.parse(expression.strip(), mode="eval"))
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+    ]
+    return [name for name in dict.fromkeys(found) if isinstance(name, str)]
 
 
 def evaluate(expression: str, constants: Mapping[str, float], facts: Facts) -> float | None:

@@ -57,7 +57,7 @@ def test_what_is_wrong_is_said_at_its_field(change: dict[str, str], field: str, 
 
 def test_the_form_begins_with_what_is_known() -> None:
     form = begin("acme", "m", ["text", "page"], {"page": UnitPrice(Decimal("0.01"), None)})
-    assert (form.text("unit_0"), form.text("input_0"), form.text("output_0")) == ("page", "0.01", "")
-    assert form.text("unit_1") == "text"
+    assert (form.text("unit_1"), form.text("input_1"), form.text("output_1")) == ("page", "0.01", "")
+    assert form.text("unit_0") == "text"
     assert list(rows_of(form)) == [0, 1, 2]
     assert len(rows_of(begin("acme", "m", [f"u{number}" for number in range(5)], {}))) == 6

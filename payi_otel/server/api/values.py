@@ -12,7 +12,7 @@ from payi_otel.server.api.models import Body, Number, Text
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store import instances, use_cases, values
 from payi_otel.server.store.values import Policy
-from payi_otel.server.value import LONGEST, METRICS, Facts, evaluate, problem_of
+from payi_otel.server.value import LONGEST, Facts, evaluate, problem_of, problem_of_constant
 
 router = APIRouter(prefix="/api/v1", tags=["value"])
 
@@ -113,10 +113,10 @@ def put_policy(
     use_case_name: Segment, body: PolicyBody, application_id: ApplicationId, store: StoreOf
 ) -> PolicyOut:
     """Set the policy of a use case. Without expressions its instances have no value."""
-    taken = sorted({*METRICS, "kpis", "min", "max", "abs", "round"} & body.constants.keys())
-    if taken:
-        message = f"constants: {taken[0]!r} is taken; give another name"
-        raise ApiError(400, "invalid_value_policy", message)
+    for name in sorted(body.constants):
+        said = problem_of_constant(name)
+        if said is not None:
+            raise ApiError(400, "invalid_value_policy", f"constants: {name!r}: {said}")
     for field, expression in (("money", body.money), ("time", body.time)):
         problem = None if expression is None else problem_of(expression, body.constants)
         if problem is not None:

@@ -58,7 +58,7 @@ def begin(
 ) -> Form[FormModel]:
     """The form as it begins: with the units that were used, and the prices they have."""
     values: dict[str, str] = {"category": category, "resource": resource, "start": start}
-    names = list(dict.fromkeys([*known, *units])) or ["text"]
+    names = sorted({*known, *units}, key=lambda unit: (unit != "text", unit)) or ["text"]
     for row, unit in enumerate(names[:_MOST_ROWS]):
         price = known.get(unit, UnitPrice())
         values |= {
@@ -110,7 +110,7 @@ def _read_row(
         text = values.get(f"{side}_{row}")
         price = None if text is None else _price(text)
         if text is not None and price is None:
-            errors[f"{side}_{row}"] = "Write a price from 0 to 1,000,000,000 dollars, 0.15 for example."
+            errors[f"{side}_{row}"] = "Write a price, 0.15 for example."
         prices.append(price)
     if unit is None:
         if prices != [None, None]:

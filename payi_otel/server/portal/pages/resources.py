@@ -58,6 +58,11 @@ class Prices:
     start: datetime | None = None
     end: datetime | None = None
 
+    @property
+    def main(self) -> tuple[str, str, str] | None:
+        """The prices of text where it has them, else of its first unit."""
+        return next((one for one in self.units if one[0] == "text"), self.units[0] if self.units else None)
+
 
 class RepriceForm(FormModel):
     """How far pricing anew has come: what was seen, what changed and by how much, in US dollars."""
