@@ -153,6 +153,7 @@ def bars(
         yaxis={
             "title": {"text": of},
             "autorange": "reversed",
+            "showgrid": False,
             "tickvals": list(range(len(values))),
             "ticktext": [_short(name) for name in values],
             "tickprefix": "",

@@ -73,14 +73,14 @@ class Filters:
 
     def buckets(self) -> list[datetime]:
         """The beginnings of all steps, those without anything included: so that a gap shows as one."""
-        at = self.start
-        found: list[datetime] = []
-        while at < self.end:
-            bucket = self.bucket(at)
-            if not found or found[-1] != bucket:
-                found.append(bucket)
-            at += timedelta(hours=1) if self.step == "hour" else timedelta(hours=12)
-        return found
+        stride = timedelta(hours=1) if self.step == "hour" else timedelta(hours=12)
+        instants = [self.start]
+        while instants[-1] + stride < self.end:
+            instants.append(instants[-1] + stride)
+        instants.append(max(self.start, self.end - timedelta(microseconds=1)))
+        # By their instant: where a clock is set back, two hours of one name follow each other.
+        found = {bucket.astimezone(timezone.utc): bucket for bucket in map(self.bucket, instants)}
+        return list(found.values())
 
     def query(self, **changes: Any) -> str:
         """The address's query with some parts changed; None leaves one out. The cursor goes unless it is given.
