@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import threading
+import weakref
 from collections import OrderedDict
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,12 +26,22 @@ class Owners:
 
     The vendor's own metadata would carry them as well, but use-case data must not reach vendors. Disk writes
     are meant for a background thread; a folder that cannot be written is reported once and then not used.
+    A fork waits for the statement under way: SQLite forbids to carry an open connection over it.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._contexts: OrderedDict[str, TrackingContext] = OrderedDict()
         self._billed: OrderedDict[str, None] = OrderedDict()
         self._path = folder / "owners.db" if folder is not None else None
+        self._at_work = threading.RLock()
+        if self._path is not None and hasattr(os, "register_at_fork"):
+            # Hooks cannot be taken back; they must not keep this object alive.
+            reference: weakref.ref[Owners] = weakref.ref(self)
+            os.register_at_fork(
+                before=lambda: _of(reference, Owners._before_fork),
+                after_in_parent=lambda: _of(reference, Owners._after_fork_in_parent),
+                after_in_child=lambda: _of(reference, Owners._after_fork_in_child),
+            )
 
     def remember(self, key: str, context: TrackingContext) -> None:
         """Note that `context` started the work `key` ("response:resp_…", "batch:batch_…")."""
@@ -70,15 +85,34 @@ class Owners:
             self._billed.popitem(last=False)
         return True
 
-    def _open(self) -> sqlite3.Connection:
+    @contextmanager
+    def _open(self) -> Generator[sqlite3.Connection]:
         assert self._path is not None
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Autocommit: a connection lives for one statement or two.
-        database = sqlite3.connect(self._path, timeout=2.0, isolation_level=None)
-        self._path.chmod(0o600)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("CREATE TABLE IF NOT EXISTS owners (id TEXT PRIMARY KEY, context TEXT, at INTEGER)")
-        return database
+        with self._at_work:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._path, timeout=2.0, isolation_level=None)) as database:
+                self._path.chmod(0o600)
+                database.execute("PRAGMA journal_mode=WAL")
+                database.execute(
+                    "CREATE TABLE IF NOT EXISTS owners (id TEXT PRIMARY KEY, context TEXT, at INTEGER)"
+                )
+                yield database
+
+    def _before_fork(self) -> None:
+        self._at_work.acquire()
+
+    def _after_fork_in_parent(self) -> None:
+        self._at_work.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._at_work = threading.RLock()
+
+
+def _of(reference: weakref.ref[Owners], step: Callable[[Owners], None]) -> None:
+    owners = reference()
+    if owners is not None:
+        step(owners)
 
 
 def _plain(value: Any) -> Any:
