@@ -131,6 +131,20 @@ def price(consumption: Consumption, lists: PriceLists | None = None) -> Cost:
     )
 
 
+def single_prices(
+    consumption: Consumption, lists: PriceLists | None = None
+) -> dict[str, tuple[Decimal | None, Decimal | None]]:
+    """By unit of a request, what a single one costs as input and as output; None where there is no telling."""
+    prices = (lists or PriceLists()).find(consumption)
+    if prices is None:
+        return dict.fromkeys(consumption.units, (None, None))
+    tokens = _input_tokens(consumption.units)
+    return {
+        name: (prices.single(name, "input", tokens), prices.single(name, "output", tokens))
+        for name in consumption.units
+    }
+
+
 def listed_prices(
     category: str, resource: str, at: datetime
 ) -> tuple[str, dict[str, tuple[Decimal | None, Decimal | None]]] | None:

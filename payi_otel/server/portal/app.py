@@ -14,7 +14,24 @@ from payi_otel.server.portal import assets
 from payi_otel.server.portal.assets import Assets, Plotly
 from payi_otel.server.portal.errors import add_error_pages
 from payi_otel.server.portal.guard import SignInGuard
-from payi_otel.server.portal.pages import application, kpi_compare, kpis, limits, overview, reports, sign_in
+from payi_otel.server.portal.pages import (
+    application,
+    applications,
+    kpi_compare,
+    kpis,
+    limits,
+    overview,
+    reports,
+    resources,
+    sign_in,
+    use_case,
+    use_case_configuration,
+    use_case_instances,
+    use_case_kpis,
+    use_case_requests,
+    use_cases,
+    values,
+)
 from payi_otel.server.portal.rendering import Renderer
 from payi_otel.server.portal.shield import Shield
 from payi_otel.server.store.engine import Store
@@ -22,10 +39,19 @@ from payi_otel.server.store.engine import Store
 # In the order of the menu.
 _PAGES = (
     overview,
+    use_cases,
+    use_case,
+    use_case_instances,
+    use_case_requests,
+    use_case_configuration,
+    use_case_kpis,
     kpi_compare,
     kpis,
+    values,
     limits,
+    resources,
     reports,
+    applications,
     application,
     sign_in,
 )

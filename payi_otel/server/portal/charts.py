@@ -277,7 +277,7 @@ def _add_mark(figure: Any, mark: Mark) -> None:
         type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line={"dash": "dot", "width": 1}, name="mark"
     )
     figure.add_annotation(
-        x=at, y=1, yref="paper", text=mark.text, showarrow=False, yanchor="bottom", name="mark"
+        x=at, y=1, yref="paper", text=mark.text, showarrow=False, xanchor="left", yanchor="top", name="mark"
     )
 
 

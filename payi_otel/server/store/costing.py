@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from payi_otel.server.pricing import Consumption, Cost, UnitCount, price
-from payi_otel.server.pricing_custom import price_by
+from payi_otel.server.pricing import single_prices as prices_of
+from payi_otel.server.pricing_custom import UnitPrice, price_by
 from payi_otel.server.pricing_units import unit_prices
 from payi_otel.server.store.resources import Key, PriceBook
 
@@ -35,10 +37,29 @@ def priced(
     }
 
 
+def single_prices(
+    values: Mapping[str, Any], book: PriceBook
+) -> dict[str, tuple[Decimal | None, Decimal | None]]:
+    """By unit of a stored request, what a single one costs now as input and as output; None without a price."""
+    units = {name: UnitCount(**count) for name, count in values["units"].items()}
+    consumption = _consumption(units, values)
+    custom = book.prices(consumption.category, consumption.resource or "", consumption.at)
+    if custom is None:
+        return prices_of(consumption, book.managed)
+    own = {name: custom.units.get(name, UnitPrice()) for name in units}
+    return {name: (price.input, price.output) for name, price in own.items()}
+
+
 def _cost(units: Mapping[str, UnitCount], values: Mapping[str, Any], book: PriceBook) -> Cost:
+    consumption = _consumption(units, values)
+    custom = book.prices(consumption.category, consumption.resource or "", consumption.at)
+    return price(consumption, book.managed) if custom is None else price_by(custom, consumption)
+
+
+def _consumption(units: Mapping[str, UnitCount], values: Mapping[str, Any]) -> Consumption:
     properties: Mapping[str, str | None] = values["properties"]
     category, resource = price_key(values)
-    consumption = Consumption(
+    return Consumption(
         category=category,
         resource=resource or None,
         units=units,
@@ -47,8 +68,6 @@ def _cost(units: Mapping[str, UnitCount], values: Mapping[str, Any], book: Price
         tier=properties.get("system.service_tier"),
         speed=properties.get("system.speed"),
     )
-    custom = book.prices(category, resource, consumption.at)
-    return price(consumption, book.managed) if custom is None else price_by(custom, consumption)
 
 
 def _as_json(units: Mapping[str, UnitCount]) -> dict[str, dict[str, int]]:
