@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from payi_otel.server.store.kpi_insights_bins import Bins, Spread, bins_of
-from payi_otel.server.store.kpi_insights_results import KpiFilter, previous
 from payi_otel.server.store.kpi_insights_trend import trend_of
-
-AT = datetime(2026, 10, 1, tzinfo=timezone.utc)
 
 
 def place(bins: Bins, score: float) -> str:
@@ -163,9 +158,3 @@ def test_the_line_is_that_of_all_scores() -> None:
 @pytest.mark.parametrize("points", [[], [(0.0, 1.0, 1)], [(0.0, 1.0, 1), (1.0, 2.0, 1)]])
 def test_too_few_points_are_no_trend(points: list[tuple[float, float, int]]) -> None:
     assert trend_of(points) is None
-
-
-def test_the_time_before() -> None:
-    wanted = KpiFilter(AT, AT + timedelta(days=30), 2, {"model": "gpt"})
-    assert previous(wanted) == KpiFilter(AT - timedelta(days=30), AT, 2, {"model": "gpt"})
-    assert previous(KpiFilter(AT)) is None

@@ -116,19 +116,6 @@ class KpiOverview:
     trend: Trend | None
 
 
-def previous(wanted: KpiFilter) -> KpiFilter | None:
-    """The same over the time of the same length just before; None where `wanted` has no beginning or no end.
-
-    >>> at = datetime(2026, 1, 8, tzinfo=timezone.utc)
-    >>> previous(KpiFilter(at, at + timedelta(days=7))).start.day
-    1
-    """
-    if wanted.start is None or wanted.end is None:
-        return None
-    length = wanted.end - wanted.start
-    return KpiFilter(wanted.start - length, wanted.start, wanted.version, wanted.properties)
-
-
 def instant_of(hour: int) -> datetime:
     """When an hour since 1970 began.
 
