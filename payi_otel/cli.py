@@ -31,13 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["serve", "--port", "8742"])  # doctest: +SKIP
     0
     """
-    parser = argparse.ArgumentParser(
-        prog="payi-otel", description="What GenAI features cost and whether they were worth it."
-    )
-    parser.add_argument("--version", action="version", version=f"payi-otel {VERSION}")
-    subparsers = parser.add_subparsers(title="commands", required=True, metavar="command")
-    for command in _COMMANDS:
-        command.add_to(subparsers)
+    parser = build_parser()
     chosen = parser.parse_args(arguments)
     try:
         return cast(Run, chosen.run)(chosen)
@@ -45,6 +39,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.exit(2, f"payi-otel: {error}\n")
     except KeyboardInterrupt:
         return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; what it reads has the chosen command's `run`.
+
+    >>> build_parser().parse_args(["serve", "--port", "8742"]).port
+    8742
+    """
+    parser = argparse.ArgumentParser(
+        prog="payi-otel", description="What GenAI features cost and whether they were worth it."
+    )
+    parser.add_argument("--version", action="version", version=f"payi-otel {VERSION}")
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="command")
+    for command in _COMMANDS:
+        command.add_to(subparsers)
+    return parser
 
 
 if __name__ == "__main__":
