@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from payi_otel.server.store import reports
@@ -38,6 +39,8 @@ def _taken(buffer: io.StringIO) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """Spreadsheets run what begins like a formula, and users choose their own ids."""
+    """Money without an exponent; no formula, which spreadsheets would run: users choose their own ids."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
     is_formula = isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
     return f"'{value}" if is_formula else value

@@ -184,9 +184,16 @@ def test_a_report_over_hours_and_over_requests(http: httpx2.Client, fresh: Fresh
     period = {"from": "2026-10-01T10:59:59Z", "to": "2026-10-01T11:00:00Z"}
     assert [line["Requests"] for line in run(by_day, **period)] == ["1"]
     assert run(by_day, **{"from": "2026-10-01T00:00:00Z", "to": "2026-10-02T00:00:00Z"}) == [first]
+    http.post(
+        "/api/v1/ingest",
+        json=event(event_timestamp="2026-10-03T00:00:00Z", units={"text": {"input": 1, "output": 0}}),
+        headers={"xProxy-UseCase-Name": name},
+    )
+    small = run(by_day, **{"from": "2026-10-03T00:00:00Z", "to": "2026-10-04T00:00:00Z"})
+    assert [line["Spend"] for line in small] == ["0.00000015"]
     each = run({"pivots": ["Use Case", "User"], "values": ["Request: Latency", "Spend"]})
-    assert [line["RequestLatency"] for line in each] == ["100"] * 3
-    assert [line["User"] for line in each] == ["'=jane", "bob", "bob"]
+    assert [line["RequestLatency"] for line in each] == ["100", "100", "100", ""]
+    assert [line["User"] for line in each] == ["'=jane", "bob", "bob", ""]
     wrong = http.put(f"/api/v1/local/reports/{report}", json={"pivots": ["Colour"], "values": ["Spend"]})
     assert "Colour" in wrong.json()["message"]
     http.delete(f"/api/v1/local/reports/{report}")
