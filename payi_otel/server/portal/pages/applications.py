@@ -58,7 +58,8 @@ def show_all(request: Request, viewer: ViewerOf, store: StoreOf) -> Response:
 @router.get("/applications/new")
 def new(request: Request, viewer: ViewerOf) -> Response:
     """The dialog that makes an application."""
-    return page(request, "application_new.html", viewer, form=Form[NewApplicationForm]())
+    form: Form[NewApplicationForm] = Form()
+    return page(request, "application_new.html", viewer, form=form)
 
 
 @router.post("/applications")
@@ -74,7 +75,9 @@ def create(request: Request, viewer: AdminOf, store: StoreOf, form: FormOf) -> R
     name, key = sent.model.name, new_key()
     with store.write() as connection:
         if any(one.name == name for one in list_applications(connection)):
-            taken = Form[NewApplicationForm](sent.values, {"name": "There is one of this name already."})
+            taken: Form[NewApplicationForm] = Form(
+                sent.values, {"name": "There is one of this name already."}
+            )
             return page(request, "application_new.html", viewer, status=422, form=taken)
         made = ensure_application(connection, name, now())
         set_key(connection, made.id, SLOTS[0], key, now())
