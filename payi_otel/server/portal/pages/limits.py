@@ -71,7 +71,7 @@ def show_all(request: Request, viewer: ViewerOf, store: StoreOf, filters: Filter
     )  # fmt: skip
 
 
-@router.get("/limits/new")
+@router.get("/new-limit")
 def new(request: Request, viewer: ViewerOf) -> Response:
     """The dialog that creates one."""
     return _create_dialog(request, viewer, Form({"limit_type": "allow"}))

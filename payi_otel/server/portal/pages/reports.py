@@ -74,6 +74,33 @@ def build(
     return _page(request, viewer, store, filters, report)
 
 
+@router.get("/reports/lines")
+def lines(
+    request: Request,
+    viewer: ViewerOf,
+    store: StoreOf,
+    filters: FiltersOf,
+    pivots: Columns = [],  # noqa: B006
+    values: Columns = [],  # noqa: B006
+) -> Response:
+    """The first lines of a report, which take long where there are many users or requests."""
+    report = reports.checked(_UNSAVED, pivots, values)
+    with store.read() as connection:
+        found = reports.lines(connection, viewer.application_id, report, filters.start, filters.end)
+        first = list(islice(found, _SHOWN + 1))
+    columns = [*report.pivots, *report.values]
+    return page(
+        request,
+        "report_lines.html",
+        viewer,
+        columns=columns,
+        numbers=[name in _FORMATS for name in columns],
+        lines=[_texts(columns, line) for line in first[:_SHOWN]],
+        has_more=len(first) > _SHOWN,
+        shown=_SHOWN,
+    )
+
+
 @router.get("/reports/csv")
 def download(
     viewer: ViewerOf,
@@ -120,11 +147,13 @@ def save(request: Request, viewer: AdminOf, store: StoreOf, form: FormOf) -> Res
     with store.write() as connection:
         reports.put(connection, viewer.application_id, report, now())
     return redirect(
-        request, f"/reports/{quote(report.report_id, safe='')}", notice=f"Report {report.report_id} is saved."
+        request,
+        f"/reports/saved/{quote(report.report_id, safe='')}",
+        notice=f"Report {report.report_id} is saved.",
     )
 
 
-@router.get("/reports/{report_id}")
+@router.get("/reports/saved/{report_id}")
 def show(
     request: Request, report_id: Segment, viewer: ViewerOf, store: StoreOf, filters: FiltersOf
 ) -> Response:
@@ -132,13 +161,13 @@ def show(
     return _page(request, viewer, store, filters, _saved(viewer, store, report_id))
 
 
-@router.get("/reports/{report_id}/delete")
+@router.get("/reports/saved/{report_id}/delete")
 def ask_delete(request: Request, report_id: Segment, viewer: ViewerOf, store: StoreOf) -> Response:
     """The dialog that asks whether to delete."""
     return page(request, "report_delete.html", viewer, report=_saved(viewer, store, report_id))
 
 
-@router.post("/reports/{report_id}/delete")
+@router.post("/reports/saved/{report_id}/delete")
 def remove(request: Request, report_id: Segment, viewer: AdminOf, store: StoreOf) -> Response:
     """Delete a report."""
     with store.write() as connection:
@@ -149,8 +178,6 @@ def remove(request: Request, report_id: Segment, viewer: AdminOf, store: StoreOf
 
 def _page(request: Request, viewer: Viewer, store: Store, filters: Filters, report: Report) -> Response:
     with store.read() as connection:
-        found = reports.lines(connection, viewer.application_id, report, filters.start, filters.end)
-        lines = list(islice(found, _SHOWN + 1))
         saved = reports.saved(connection, viewer.application_id)
     columns = [("pivots", name) for name in report.pivots] + [("values", name) for name in report.values]
     return page(
@@ -164,19 +191,14 @@ def _page(request: Request, viewer: Viewer, store: Store, filters: Filters, repo
         pivots=PIVOTS,
         sum_values=SUM_VALUES,
         request_values=REQUEST_VALUES,
-        columns=[name for _, name in columns],
-        numbers=[name in _FORMATS for _, name in columns],
-        lines=[_texts(report, line) for line in lines[:_SHOWN]],
-        has_more=len(lines) > _SHOWN,
-        shown=_SHOWN,
         columns_query=urlencode(columns),
-        csv_query=filters.query() + "&" + urlencode([*columns, ("name", report.report_id)]),
+        lines_query=f"{filters.query()}&{urlencode(columns)}",
+        csv_query=f"{filters.query()}&{urlencode([*columns, ('name', report.report_id)])}",
     )
 
 
-def _texts(report: Report, line: Sequence[Any]) -> list[str]:
-    names = [*report.pivots, *report.values]
-    return [_text(name, value) for name, value in zip(names, line, strict=True)]
+def _texts(columns: Sequence[str], line: Sequence[Any]) -> list[str]:
+    return [_text(name, value) for name, value in zip(columns, line, strict=True)]
 
 
 def _text(name: str, value: Any) -> str:

@@ -56,18 +56,22 @@
     Plotly.react(place, figure.data, figure.layout, { displayModeBar: false, responsive: true });
   }
 
-  function drawAll(inside) {
-    inside.querySelectorAll("[data-figure]").forEach(draw);
+  // One after the other, so that the first are seen before the last are drawn.
+  function drawAll(places) {
+    if (places.length) {
+      draw(places[0]);
+      setTimeout(drawAll, 0, places.slice(1));
+    }
   }
 
   function redraw() {
-    drawAll(document);
+    drawAll(Array.from(document.querySelectorAll("[data-figure]")));
   }
 
   var dialog = document.getElementById("dialog");
 
   document.addEventListener("htmx:after:swap", function () {
-    document.querySelectorAll("[data-figure]:not([data-drawn])").forEach(draw);
+    drawAll(Array.from(document.querySelectorAll("[data-figure]:not([data-drawn])")));
     if (dialog.childElementCount && !dialog.open) {
       dialog.showModal();
     }
