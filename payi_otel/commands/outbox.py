@@ -109,7 +109,7 @@ def _look(path: Path) -> dict[str, Any]:
 
     ids: dict[str, list[str]] = defaultdict(list)
     for letter in DeadLetters(path).list():
-        ids[letter.reason].append(letter.entry.id)
+        ids[letter.reason].append(letter.id)
     by_count = sorted(ids.items(), key=lambda item: -len(item[1]))
     return {
         "folder": str(path),
@@ -184,7 +184,8 @@ def _retry(arguments: argparse.Namespace) -> int:
             now = time.time()
             for start in range(0, len(letters), _CHUNK):
                 some = letters[start : start + _CHUNK]
-                file.append([Stored(letter.number, letter.entry, now) for letter in some])
+                entries = dead.read(some)
+                file.append([Stored(number, entry, now) for number, entry in enumerate(entries, start)])
                 # Not before they are in the outbox: a crash in between delivers them twice under one id.
                 dead.remove([letter.number for letter in some])
                 bar.show(start + len(some))
@@ -238,11 +239,13 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _entries(folder: Path, letters: Sequence[DeadLetter], *, orphans: bool) -> Iterator[Entry]:
+    from payi_otel.delivery.dead import DeadLetters
     from payi_otel.delivery.folder import OutboxFolder
     from payi_otel.delivery.glance import read_entries
 
-    for letter in letters:
-        yield letter.entry
+    dead = DeadLetters(folder)
+    for start in range(0, len(letters), _CHUNK):
+        yield from dead.read(letters[start : start + _CHUNK])
     if orphans:
         # Claimed, so that nobody delivers and removes them meanwhile.
         for claimed in OutboxFolder(folder).orphans():
@@ -259,7 +262,7 @@ def _entries(folder: Path, letters: Sequence[DeadLetter], *, orphans: bool) -> I
 
 def _selected(letters: Sequence[DeadLetter], arguments: argparse.Namespace) -> Sequence[DeadLetter]:
     if arguments.id:
-        return [letter for letter in letters if letter.entry.id in arguments.id]
+        return [letter for letter in letters if letter.id in arguments.id]
     if arguments.reason:
         return [letter for letter in letters if arguments.reason in letter.reason]
     return letters

@@ -28,10 +28,14 @@ CREATE TABLE IF NOT EXISTS dead (
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An entry that could not be delivered, why, and when that became clear (Unix seconds)."""
+    """An entry that could not be delivered, why, and when that became clear (Unix seconds).
+
+    Without what it says, which may hold prompts and be large: `DeadLetters.read` has that.
+    """
 
     number: int
-    entry: Entry
+    kind: str
+    id: str
     reason: str
     rejected_at: float
 
@@ -64,9 +68,23 @@ class DeadLetters:
             return []
         with self._open() as database:
             rows = database.execute(
-                "SELECT number, kind, id, payload, reason, rejected_at FROM dead ORDER BY number"
+                "SELECT number, kind, id, reason, rejected_at FROM dead ORDER BY number"
             ).fetchall()
-        return [DeadLetter(row[0], Entry(row[1], row[2], row[3]), row[4], row[5]) for row in rows]
+        return [DeadLetter(*row) for row in rows]
+
+    def read(self, letters: Sequence[DeadLetter]) -> Sequence[Entry]:
+        """The entries of these, without those that are gone meanwhile; ask for as many as memory should hold."""
+        with self._open() as database:
+            find = "SELECT kind, id, payload FROM dead WHERE number = ?"
+            rows = [database.execute(find, (letter.number,)).fetchone() for letter in letters]
+        return [Entry(*row) for row in rows if row is not None]
+
+    def count(self) -> int:
+        """How many there are."""
+        if not self.path.exists():
+            return 0
+        with self._open() as database:
+            return database.execute("SELECT count(*) FROM dead").fetchone()[0]
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Forget these."""

@@ -35,7 +35,7 @@ def look_at_outbox(settings: Settings) -> Iterator[Finding]:
         yield Finding("problem", "outbox", text)
         return
     try:
-        files, dead = glance(OutboxFolder(folder)), len(DeadLetters(folder).list())
+        files, dead = glance(OutboxFolder(folder)), DeadLetters(folder).count()
     except (OSError, sqlite3.Error) as error:
         yield Finding("problem", "outbox", f"{folder} cannot be read ({error})")
         return

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -108,11 +109,27 @@ def test_a_refused_entry_is_a_dead_letter_with_its_reason(tmp_path: Path) -> Non
     outbox.append([stored(1, payload=b'{"units": {}}'), stored(2)])
     outbox.reject(outbox.peek("events", 1, 10**6, ())[0], "HTTP 400 invalid_category")
     assert everything(outbox) == ["resp_2"]
-    letters = DeadLetters(tmp_path).list()
-    assert [(letter.entry, letter.reason) for letter in letters] == [
-        (Entry("event", "resp_1", b'{"units": {}}'), "HTTP 400 invalid_category")
-    ]
-    assert letters[0].rejected_at == pytest.approx(time.time(), abs=600)
+    dead = DeadLetters(tmp_path)
+    (letter,) = dead.list()
+    assert (letter.kind, letter.id, letter.reason) == ("event", "resp_1", "HTTP 400 invalid_category")
+    assert letter.rejected_at == pytest.approx(time.time(), abs=600)
+    assert dead.read([letter]) == [Entry("event", "resp_1", b'{"units": {}}')]
+    assert dead.count() == 1
+    dead.remove([letter.number])
+    assert (dead.read([letter]), dead.count()) == ([], 0)
+
+
+def test_looking_at_dead_letters_holds_none_of_what_they_say(tmp_path: Path) -> None:
+    dead = DeadLetters(tmp_path)
+    assert (dead.list(), dead.count()) == ([], 0)
+    for number in range(20):
+        dead.add(Entry("event", f"resp_{number}", bytes(1_000_000)), "HTTP 400")
+    tracemalloc.start()
+    try:
+        assert len(dead.list()) == 20
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_waits_too_long_becomes_a_dead_letter(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ class OutboxMachine(RuleBasedStateMachine):
             orphan.close()
             claimed.release()
         assert sorted(found) == sorted(self.waiting)
-        letters = [letter.entry.id for letter in self.alive[0].outbox.dead.list()]
+        letters = [letter.id for letter in self.alive[0].outbox.dead.list()]
         assert sorted(letters) == sorted(self.dead)
 
 
