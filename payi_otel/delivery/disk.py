@@ -73,11 +73,13 @@ class DiskFile:
         rows = [
             (item.key, item.entry.kind, item.entry.id, item.entry.payload, item.since_s) for item in items
         ]
-        with self._transaction() as database:
-            database.executemany(f"INSERT INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
-        for item in items:
-            self._count[item.entry.lane] += 1
-            self._bytes += item.entry.size
+        # Counted before anybody else may look: a file that seems to be empty is given up.
+        with self._lock:
+            with self._transaction() as database:
+                database.executemany(f"INSERT INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
+            for item in items:
+                self._count[item.entry.lane] += 1
+                self._bytes += item.entry.size
 
     def peek(self, lane: Lane, max_items: int, max_bytes: int, skip: Collection[str]) -> Sequence[Stored]:
         """As `Outbox.peek`."""
@@ -114,15 +116,17 @@ class DiskFile:
 
     def remove(self, keys: Sequence[int]) -> None:
         """Remove entries; unknown keys are ignored."""
-        with self._transaction() as database:
-            for start in range(0, len(keys), _MOST_PARAMETERS):
-                some = keys[start : start + _MOST_PARAMETERS]
-                these = f"WHERE key IN ({','.join('?' * len(some))})"
-                rows = database.execute(f"SELECT kind, {_SIZE} FROM entries {these}", some).fetchall()
-                database.execute(f"DELETE FROM entries {these}", some)
-                for kind, size in rows:
-                    self._count["events" if kind == "event" else "scores"] -= 1
-                    self._bytes -= size
+        removed: list[tuple[str, int]] = []
+        with self._lock:
+            with self._transaction() as database:
+                for start in range(0, len(keys), _MOST_PARAMETERS):
+                    some = keys[start : start + _MOST_PARAMETERS]
+                    these = f"WHERE key IN ({','.join('?' * len(some))})"
+                    removed += database.execute(f"SELECT kind, {_SIZE} FROM entries {these}", some)
+                    database.execute(f"DELETE FROM entries {these}", some)
+            for kind, size in removed:
+                self._count["events" if kind == "event" else "scores"] -= 1
+                self._bytes -= size
         if not any(self._count.values()):
             self._give_back()
 

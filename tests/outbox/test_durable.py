@@ -12,11 +12,14 @@ import textwrap
 import threading
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from payi_otel.delivery.dead import DeadLetters
+from payi_otel.delivery.disk import DiskFile
+from payi_otel.delivery.folder import OutboxFolder
 from payi_otel.delivery.outbox import Entry, Stored
 from tests.outbox.parts import crash, everything, ids, outbox_in, several, stored
 
@@ -273,6 +276,31 @@ def test_no_file_comes_into_being_during_a_fork(tmp_path: Path) -> None:
     outbox.before_fork()
     outbox.after_fork_in_parent()
     assert everything(outbox) == ["resp_1"]
+
+
+def test_what_is_on_disk_is_counted_before_anybody_may_give_the_file_up(tmp_path: Path) -> None:
+    file = DiskFile(OutboxFolder(tmp_path).claim_new())
+    given_up: list[bool] = []
+    retiring = threading.Thread(target=lambda: given_up.append(file.retire(only_if_empty=True)))
+
+    class Counted(list[Stored]):
+        """Tells when it is gone through for the second time: stored, and about to be counted."""
+
+        times = 0
+
+        def __iter__(self) -> Iterator[Stored]:
+            self.times += 1
+            if self.times == 2:
+                retiring.start()
+                # Long enough for whoever need not wait; whoever must wait does so until the lock is free.
+                retiring.join(0.5)
+            return super().__iter__()
+
+    file.append(Counted([stored(1)]))
+    retiring.join()
+    assert given_up == [False]
+    assert [item.entry.id for item in file.oldest(1)] == ["resp_1"]
+    file.close()
 
 
 def test_what_is_appended_while_an_empty_file_is_given_back_is_kept(tmp_path: Path) -> None:
