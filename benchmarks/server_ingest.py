@@ -1,16 +1,19 @@
 """How many events a second the self-hosted server takes, in bulk requests of 500, on SQLite and on PostgreSQL.
 
-    python benchmarks/server_ingest.py [--batches 40] [--writers 4] [--postgresql URL]
+    python benchmarks/server_ingest.py [--batches 40] [--writers 4] [--calls 1] [--postgresql URL]
 
 The server is a process of its own and commits to disk before it answers; on one machine with its database and the
-writers, so all share the cores. Without a URL a PostgreSQL is started for the run. Events go to 20 use cases, 100
-users and a new instance each, a fifth of them to a limit. The dashboard's query is timed on what has been stored.
+writers, so all share the cores. How many events it takes in a second of its own CPU time (on Linux) says more on a
+machine that others use as well. Without a URL a PostgreSQL is started for the run. Events go to 20 use cases and 100
+users, a fifth of them to a limit, and to new instances of `--calls` each, of which one is the hardest. The
+dashboard's query is timed on what has been stored.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import socket
 import statistics
@@ -29,8 +32,8 @@ ROOT = Path(__file__).parents[1]
 KEY, BATCH, LIMIT = "sk-payi-app-benchmark", 500, "benchmark"
 
 
-def batch(number: int) -> bytes:
-    """One request's body."""
+def batch(number: int, calls: int = 1) -> bytes:
+    """One request's body, with new instances of so many calls."""
     events = [
         {
             "category": "system.openai",
@@ -41,8 +44,8 @@ def batch(number: int) -> bytes:
             "time_to_first_token_ms": 80,
             "http_status_code": 200,
             "provider_response_id": f"chatcmpl-{number}-{place}",
-            "use_case_name": f"case_{place % 20}",
-            "use_case_id": f"instance-{number}-{place}",
+            "use_case_name": f"case_{place // calls % 20}",
+            "use_case_id": f"instance-{number}-{place // calls}",
             "user_id": f"user-{place % 100}",
             "properties": {"tier": "gold"},
             "limit_ids": [LIMIT] if place % 5 == 0 else [],
@@ -53,8 +56,8 @@ def batch(number: int) -> bytes:
 
 
 @contextmanager
-def served(database: str) -> Iterator[str]:
-    """A server process."""
+def served(database: str) -> Iterator[tuple[str, int]]:
+    """A server process: its address and its number."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     program = (
@@ -63,15 +66,24 @@ def served(database: str) -> Iterator[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
         process.wait()
 
 
-def measure(name: str, database: str, batches: int, writers: int) -> None:
+def cpu_s(process: int) -> float:
+    """Seconds of CPU that a process has taken; 0 where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(name: str, database: str, batches: int, writers: int, calls: int) -> None:
     """Print one line for a database."""
-    with served(database) as url:
+    with served(database) as (url, process):
         transport = httpx2.HTTPTransport(retries=20)
         with httpx2.Client(
             base_url=url, headers={"xProxy-api-key": KEY}, timeout=120, transport=transport
@@ -86,17 +98,18 @@ def measure(name: str, database: str, batches: int, writers: int) -> None:
                 assert answer.json()["ingest_count"] == BATCH
                 return time.perf_counter() - began
 
-            bodies = [batch(number) for number in range(batches)]
-            post(batch(-1))
-            began = time.perf_counter()
+            bodies = [batch(number, calls) for number in range(batches)]
+            post(batch(-1, calls))
+            began, cpu_before = time.perf_counter(), cpu_s(process)
             with ThreadPoolExecutor(writers) as pool:
                 latencies = list(pool.map(post, bodies))
-            took = time.perf_counter() - began
+            took, cpu = time.perf_counter() - began, cpu_s(process) - cpu_before
             began = time.perf_counter()
             http.get("/api/v1/local/summary").raise_for_status()
             dashboard = time.perf_counter() - began
     print(
         f"{name:<11} {batches * BATCH / took:>9,.0f} events/s   "
+        f"{batches * BATCH / cpu if cpu else math.nan:>9,.0f} a CPU second   "
         f"{statistics.median(latencies) * 1000:>7.0f} ms a request (median)   "
         f"{dashboard * 1000:>6.0f} ms dashboard of {(batches + 1) * BATCH:,} events",
         flush=True,
@@ -108,19 +121,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--writers", type=int, default=4)
+    parser.add_argument("--calls", type=int, default=1, help="of each instance")
     parser.add_argument("--postgresql", metavar="URL", help="an empty database; without it one is started")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure("SQLite", str(Path(folder) / "payi.db"), arguments.batches, arguments.writers)
+        measure(
+            "SQLite", str(Path(folder) / "payi.db"), arguments.batches, arguments.writers, arguments.calls
+        )
     if arguments.postgresql:
-        measure("PostgreSQL", arguments.postgresql, arguments.batches, arguments.writers)
+        measure("PostgreSQL", arguments.postgresql, arguments.batches, arguments.writers, arguments.calls)
         return
     sys.path.insert(0, str(ROOT))
     from tests.support.postgresql import NoPostgreSQL, running_cluster
 
     try:
         with running_cluster() as cluster:
-            measure("PostgreSQL", cluster.new_database(), arguments.batches, arguments.writers)
+            measure(
+                "PostgreSQL", cluster.new_database(), arguments.batches, arguments.writers, arguments.calls
+            )
     except NoPostgreSQL as missing:
         print(f"PostgreSQL  {missing}")
 

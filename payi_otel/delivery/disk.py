@@ -32,6 +32,7 @@ _SIZE = "length(payload) + length(id) + 200"
 # nobody should wait while it is cleared away.
 _VACUUM_PAGES = 250
 _CHECKPOINT_ABOVE_BYTES = 4 * 1024 * 1024
+_KINDS = frozenset(get_args(EntryKind))
 # SQLite before 3.32 takes 999.
 _MOST_PARAMETERS = 900
 
@@ -242,6 +243,6 @@ def is_damage(error: Exception) -> bool:
 
 def _stored(row: tuple[Any, ...]) -> Stored:
     key, kind, entry_id, payload, since_s = row
-    if kind not in get_args(EntryKind) or not isinstance(payload, bytes):
+    if kind not in _KINDS or not isinstance(payload, bytes):
         raise ValueError(f"entry {key}: kind={kind!r}: not an entry of an outbox")
     return Stored(key, Entry(kind, entry_id, payload), since_s)

@@ -142,8 +142,9 @@ class Intake:
 
         What is not there is not kept: who sent it is to send it again, and then finds the rest known.
         """
-        for item in items:
-            self._ledger.queued(score=isinstance(item, Score))
+        scores = sum(isinstance(item, Score) for item in items)
+        self._ledger.queued(score=True, count=scores)
+        self._ledger.queued(score=False, count=len(items) - scores)
         with self._storing:
             lost = self._append(self._encode(items), spill=False)
         for item in lost:

@@ -117,9 +117,9 @@ class Ledger:
         if unpriced:
             self._tally.add("unpriced")
 
-    def queued(self, *, score: bool) -> None:
+    def queued(self, *, score: bool, count: int = 1) -> None:
         """An event, or a score, was submitted."""
-        self._tally.add(_of("queued", score))
+        self._tally.add(_of("queued", score), count)
 
     def recovered(self, *, score: bool) -> None:
         """It was found in the outbox of a process that is gone."""
@@ -130,9 +130,9 @@ class Ledger:
         """It was not taken after all, and whoever submitted it knows."""
         self._tally.add(_of("queued", score), -1)
 
-    def delivered(self, *, score: bool) -> None:
+    def delivered(self, *, score: bool, count: int = 1) -> None:
         """Pay-i has accepted it."""
-        self._settle("delivered", score)
+        self._settle("delivered", score, count)
 
     def rejected(self, reason: str, *, score: bool) -> None:
         """Pay-i refused it for good. `reason` names it, never its content."""
@@ -148,9 +148,9 @@ class Ledger:
         """An event was submitted again with the same content."""
         self._settle("duplicates", False)
 
-    def _settle(self, state: str, score: bool) -> None:
-        self._tally.add(_of("queued", score), -1)
-        self._tally.add(_of(state, score))
+    def _settle(self, state: str, score: bool, count: int = 1) -> None:
+        self._tally.add(_of("queued", score), -count)
+        self._tally.add(_of(state, score), count)
 
     @property
     def waiting(self) -> int:

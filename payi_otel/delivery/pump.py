@@ -221,8 +221,8 @@ class Pump:
 
     def _deliver(self, lane: LaneState, delivered: Sequence[Stored], due_id: str | None) -> None:
         self._outbox.ack([stored.key for stored in delivered])
+        self._ledger.delivered(score=lane.name == "scores", count=len(delivered))
         for stored in delivered:
-            self._ledger.delivered(score=stored.entry.is_score)
             self._settle(stored, None)
         if due_id is not None and delivered:
             lane.take_back(due_id)
