@@ -6,8 +6,7 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
+from types import TracebackType
 
 logger = logging.getLogger("payi_otel")
 
@@ -38,18 +37,35 @@ class FaultLog:
             )
             logger.debug("payi_otel: %s", kind, exc_info=error)
 
-    @contextmanager
-    def guard(self, kind: str) -> Generator[None, None, None]:
+    def guard(self, kind: str) -> _Guard:
         """Swallow and report any `Exception` of the block, so that our code cannot fail the caller's."""
-        try:
-            yield
-        except Exception as error:
-            self.report(kind, error)
+        return _Guard(self, kind)
 
     def counts(self) -> dict[str, int]:
         """Failures so far by kind."""
         with self._lock:
             return dict(self._counts)
+
+
+class _Guard:
+    """A class, because a generator as context manager costs three times as much, and every call enters several."""
+
+    __slots__ = ("_kind", "_log")
+
+    def __init__(self, log: FaultLog, kind: str) -> None:
+        self._log = log
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._log.report(self._kind, error)
+        return True
 
 
 faults = FaultLog()

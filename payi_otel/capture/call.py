@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from weakref import ReferenceType
 
+from payi_otel.capture.decoding import parse_body
 from payi_otel.faults import faults
 from payi_otel.providers.assembly import Assembler, assembler_for
 from payi_otel.providers.model import Exchange, Outcome
@@ -51,10 +52,13 @@ class Call:
 
     __slots__ = (
         "__weakref__",
+        "_body",
+        "_content_type",
         "_finishing",
         "_pid",
+        "_text",
         "assembler",
-        "body",
+        "content",
         "context",
         "ended_ns",
         "error",
@@ -67,7 +71,6 @@ class Call:
         "outcome",
         "record",
         "recorder",
-        "response_text",
         "retries",
         "sdk_iterator",
         "sent",
@@ -94,8 +97,10 @@ class Call:
         self.headers: Mapping[str, str] = {}
         self.retries = 0
         self.sent: Any = None
-        self.body: Mapping[str, Any] | None = None
-        self.response_text: str | None = None
+        self.content: bytes | None = None
+        self._content_type = ""
+        self._body: Mapping[str, Any] | None = None
+        self._text: str | None = None
         self.assembler: Assembler | None = assembler_for(exchange) if exchange.is_stream else None
         self.gate: UsageGate | None = None
         self.sdk_iterator: ReferenceType[Any] | None = None
@@ -181,10 +186,57 @@ class Call:
         with faults.guard("capture.finish"):
             self.recorder.finished(self)
 
+    def keep_content(self, content: bytes, content_type: str) -> None:
+        """The response's body as it came; it is read when somebody asks for it."""
+        self.content = content
+        self._content_type = content_type
+
+    def _read_content(self) -> None:
+        content, self.content = self.content, None
+        if content is None:
+            return
+        with faults.guard("capture.response"):
+            parsed = parse_body(content, self._content_type)
+            if isinstance(parsed, Mapping):
+                self._body = cast("Mapping[str, Any]", parsed)
+            elif isinstance(parsed, str):
+                self._text = parsed
+
+    @property
+    def body(self) -> Mapping[str, Any] | None:
+        """The JSON of the response, None where there is none."""
+        self._read_content()
+        return self._body
+
+    @body.setter
+    def body(self, body: Mapping[str, Any]) -> None:
+        self._body = body
+
+    @property
+    def response_text(self) -> str | None:
+        """The response where it is text, or the failure's."""
+        self._read_content()
+        return self._text
+
+    @response_text.setter
+    def response_text(self, text: str | None) -> None:
+        self._text = text
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of the request and of the response this holds on to."""
+        try:
+            sent = len(self.sent.content)
+        except Exception:
+            # Streamed from the caller's files, or never sent.
+            sent = 0
+        return sent + len(self.content or b"")
+
     def response_body(self) -> Mapping[str, Any] | None:
         """The response as one JSON object, folded from the stream where it streamed; None before any of it came."""
-        if self.body is not None or self.assembler is None or self.first_chunk_ns is None:
-            return self.body
+        body = self.body
+        if body is not None or self.assembler is None or self.first_chunk_ns is None:
+            return body
         return self.assembler.body()
 
     def exchange_as_sent(self) -> Exchange:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from payi_otel.capture.decoding import parse_body
 from payi_otel.faults import faults
 
 if TYPE_CHECKING:
@@ -84,16 +83,13 @@ class WholeReader:
 
 def take_body(call: Call, content: bytes) -> None:
     """Give a call the complete body of its response."""
-    if "event-stream" in call.headers.get("content-type", ""):
+    content_type = call.headers.get("content-type", "")
+    if "event-stream" in content_type:
         lines = LineReader("identity", _UsageFilter(call).line)
         lines.feed(content)
         lines.end()
         return
-    body = parse_body(content, call.headers.get("content-type", ""))
-    if isinstance(body, Mapping):
-        call.body = cast("Mapping[str, Any]", body)
-    elif isinstance(body, str):
-        call.response_text = body
+    call.keep_content(content, content_type)
 
 
 class _UsageFilter:

@@ -9,6 +9,7 @@ import asyncio
 import copy
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
+from functools import lru_cache
 from typing import Any, cast
 
 from opentelemetry.context import Context, attach, get_current
@@ -159,7 +160,7 @@ def _begin(
     base_url = str(client.base_url)
     via_proxy = "/api/v1/proxy/" in base_url or (bool(context.proxy) and not _is_vendor(base_url))
     remaining, tracking = headers, context
-    if _has_payi_header(headers):
+    if headers and _has_payi_header(headers):
         remaining, tracking = split_headers(headers, context, proxied=via_proxy)
     if via_proxy:
         remaining = {**remaining, **proxy_headers(tracking)}
@@ -173,10 +174,11 @@ def _begin(
     exchange = Exchange(
         sdk=sdk,
         surface=surface,
-        request=cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {},
+        # A copy: it may be read when the caller has its dict back, and has changed it.
+        request=dict(cast("Mapping[str, Any]", body)) if isinstance(body, Mapping) else {},
         base_url=base_url,
         path=path,
-        client_classes=_class_names(client),
+        client_classes=_class_names(type(client)),
         client_hints=_hints(client, base_url),
         is_stream=bool(kwargs.get("stream")),
     )
@@ -184,7 +186,7 @@ def _begin(
     call.unpriced = via_proxy
     attempt = Attempt(*_edited(args, kwargs, options, edits), call=call)
     settings = registry.settings
-    if settings is not None and settings.stream_usage and not via_proxy:
+    if exchange.is_stream and settings is not None and settings.stream_usage and not via_proxy:
         asked = with_stream_usage(exchange, body, options.extra_json)
         if asked is not None and endpoint_key(exchange) not in registry.without_stream_options:
             attempt.original = attempt.args, attempt.kwargs
@@ -279,8 +281,9 @@ def _is_vendor(base_url: str) -> bool:
     return any(host == vendor or host.endswith("." + vendor) for vendor in _VENDOR_HOSTS)
 
 
-def _class_names(client: object) -> tuple[str, ...]:
-    return tuple(cls.__name__.removeprefix("Async") for cls in type(client).__mro__[:-1])
+@lru_cache(maxsize=256)
+def _class_names(kind: type) -> tuple[str, ...]:
+    return tuple(cls.__name__.removeprefix("Async") for cls in kind.__mro__[:-1])
 
 
 def _hints(client: Any, base_url: str) -> dict[str, str]:

@@ -38,6 +38,17 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """Events that are made where they are written: `make` runs once, on the thread that writes to the outbox.
+
+    `size` is how many bytes of text they will hold, or hold on to until then.
+    """
+
+    make: Callable[[], Sequence[IngestEvent]]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewKey:
     """The API key to use from now on."""
 
@@ -52,7 +63,7 @@ Forwarded = Flush | NewKey
 class _Item:
     """An event or score in the queue, with the bytes it is reckoned to take."""
 
-    item: IngestEvent | Score
+    item: IngestEvent | Later | Score
     weight: int
 
 
@@ -110,14 +121,21 @@ class Intake:
 
     # Any thread
 
-    def submit(self, item: IngestEvent | Score) -> bool:
+    def submit(self, item: IngestEvent | Later | Score) -> bool:
         """Take an event or a score; False when there is no room for it."""
         score = isinstance(item, Score)
         weight = _EVENT_OVERHEAD
         if isinstance(item, IngestEvent):
             weight += len(item.provider_request_json or "") + len(item.provider_response_json or "")
+        elif isinstance(item, Later):
+            weight += item.size
+        is_full = self._waiting["bytes"] + self._outbox.memory_bytes + weight > self._queue_max_bytes
+        if is_full and isinstance(item, Later):
+            # There may be room for the events, though not for what they are made of.
+            refused = [event for event in _made(item) if not self.submit(event)]
+            return not refused
         self._ledger.queued(score=score)
-        if self._waiting["bytes"] + self._outbox.memory_bytes + weight > self._queue_max_bytes:
+        if is_full:
             self._ledger.dropped("queue full", score=score)
             # For the sender, which tells of it.
             self._stored()
@@ -230,11 +248,20 @@ class Intake:
             self._waiting.add("bytes", -item.weight)
         self._stored()
 
-    def _encode(self, items: Sequence[IngestEvent | Score]) -> list[Stored]:
+    def _encode(self, items: Sequence[IngestEvent | Later | Score]) -> list[Stored]:
         now = time.time()
         stored: list[Stored] = []
         for item in items:
             # One by one, so that a fault of one costs one.
+            if isinstance(item, Later):
+                events = _made(item)
+                # It was counted as one event when it was submitted.
+                if not events:
+                    self._ledger.withdrawn(score=False)
+                for _ in events[1:]:
+                    self._ledger.queued(score=False)
+                stored += self._encode(events)
+                continue
             with faults.guard("delivery.item"):
                 entry = self._encoded(item) if isinstance(item, IngestEvent) else to_entry(item.item)
                 if entry is None:
@@ -280,3 +307,9 @@ class Intake:
     def _next_key(self) -> int:
         self.last_key += 1
         return self.last_key
+
+
+def _made(later: Later) -> Sequence[IngestEvent]:
+    with faults.guard("delivery.event"):
+        return later.make()
+    return ()

@@ -112,6 +112,10 @@ class Ledger:
     def saw(self, *, estimated: bool = False, unpriced: bool = False) -> None:
         """A billed call was seen."""
         self._tally.add("seen")
+        self.judged(estimated=estimated, unpriced=unpriced)
+
+    def judged(self, *, estimated: bool, unpriced: bool) -> None:
+        """It is known how well a call that was seen is billed."""
         if estimated:
             self._tally.add("estimated")
         if unpriced:

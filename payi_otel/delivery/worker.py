@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.flushes import Flush
-from payi_otel.delivery.intake import Forwarded, Intake, NewKey, Score
+from payi_otel.delivery.intake import Forwarded, Intake, Later, NewKey, Score
 from payi_otel.delivery.ledger import Ledger
 from payi_otel.delivery.outbox import Outbox
 from payi_otel.delivery.pump import Pump
@@ -108,6 +108,15 @@ class DeliveryWorker:
         self._check_process()
         if self.config.delivery:
             self._intake.submit(event)
+
+    def submit_later(self, make: Callable[[], Sequence[IngestEvent]], size: int = 0) -> None:
+        """Deliver the events that `make` gives, which is called on a thread of ours (`durability="sync"`: here).
+
+        `size` is how many bytes of text it holds on to until then.
+        """
+        self._check_process()
+        if self.config.delivery:
+            self._intake.submit(Later(make, size))
 
     def submit_score(self, item: KpiRequest, settled: Settled | None = None) -> None:
         """Deliver a KPI score, increment or definition; `settled` is told, on a thread of ours, what became of it."""

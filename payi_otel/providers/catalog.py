@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from payi_otel.providers.model import Exchange, ModelMapping, PriceKey
+from payi_otel.providers.model import Exchange, ModelMapping, PriceKey, Sdk
 
 UNKNOWN_RESOURCE = "system.unknown_model"
 
@@ -46,22 +48,40 @@ _OPERATIONS: Mapping[str, str] = {
 _NO_GEO = frozenset({"", "global", "not_available"})
 
 
-def _client(exchange: Exchange) -> tuple[str, str, str]:
-    known = next((name for name in exchange.client_classes if name in _CLIENTS), _SDKS[exchange.sdk])
-    return _CLIENTS[known]
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What a client's class and address tell of every call it makes.
+
+    `provider` is `gen_ai.provider.name`; `prefix` is put before a model's name to make it a resource.
+    """
+
+    category: str
+    provider: str
+    prefix: str
+    host: str
+    port: int | None
+
+
+def endpoint(exchange: Exchange) -> Endpoint:
+    """Where a call goes."""
+    return _endpoint(exchange.sdk, exchange.client_classes, exchange.base_url)
+
+
+# A program talks to a few addresses, thousands of times.
+@lru_cache(maxsize=256)
+def _endpoint(sdk: Sdk, client_classes: tuple[str, ...], base_url: str) -> Endpoint:
+    known = next((name for name in client_classes if name in _CLIENTS), _SDKS[sdk])
+    category, provider, prefix = _CLIENTS[known]
+    url = urlsplit(base_url)
+    host = url.hostname or ""
+    if provider == "openai":
+        provider = _HOSTS.get(host, provider)
+    return Endpoint(category, provider, prefix, host, url.port)
 
 
 def operation(exchange: Exchange) -> str:
     """`gen_ai.operation.name`; chat where an API is a conversation under another name."""
     return _OPERATIONS.get(exchange.surface, "chat")
-
-
-def gen_ai_provider(exchange: Exchange) -> str:
-    """`gen_ai.provider.name`."""
-    provider = _client(exchange)[1]
-    if provider == "openai":
-        return _HOSTS.get(urlsplit(exchange.base_url).hostname or "", provider)
-    return provider
 
 
 def price_key(
@@ -80,13 +100,16 @@ def price_key(
 
     A model mapping counts only where the caller set neither category nor resource.
     """
-    host = urlsplit(exchange.base_url).hostname or ""
-    category, _, prefix = _client(exchange)
-    category = host_mappings.get(host, category)
+    place = endpoint(exchange)
+    host = place.host
+    category = host_mappings.get(host, place.category)
     requested = exchange.request.get("model")
-    deployment = exchange.client_hints.get("deployment") or headers.get("x-ms-deployment-name")
-    model = requested if isinstance(requested, str) and requested else deployment or response_model
-    resource = prefix + model if model else UNKNOWN_RESOURCE
+    if isinstance(requested, str) and requested:
+        model = requested
+    else:
+        deployment = exchange.client_hints.get("deployment") or headers.get("x-ms-deployment-name")
+        model = deployment or response_model
+    resource = place.prefix + model if model else UNKNOWN_RESOURCE
     scope = reading_scope or _regional_scope(host)
     if price_as_category or price_as_resource:
         return PriceKey(price_as_category or category, price_as_resource or resource, resource_scope or scope)
@@ -102,7 +125,7 @@ def price_key(
 
 def geo_scope(exchange: Exchange, geo: str | None) -> str | None:
     """The scope of Anthropic's `inference_geo`; clouds have scopes of their own."""
-    if geo is None or geo in _NO_GEO or _client(exchange)[0] != "system.anthropic":
+    if geo is None or geo in _NO_GEO or endpoint(exchange).category != "system.anthropic":
         return None
     return f"datazone.{geo}"
 

@@ -10,7 +10,7 @@ from payi_otel.providers import estimate, outputs
 from payi_otel.providers.anthropic_usage import extra_passes, message_usage, without_passes
 from payi_otel.providers.catalog import geo_scope
 from payi_otel.providers.media import read_image, read_speech, read_transcription
-from payi_otel.providers.model import Exchange, Reading, TokenTotals, Units
+from payi_otel.providers.model import Exchange, FunctionCall, Reading, TokenTotals, Units
 from payi_otel.providers.openai_usage import (
     TokenUsage,
     audio_usage,
@@ -21,7 +21,7 @@ from payi_otel.providers.openai_usage import (
 from payi_otel.providers.units import EMPTY, Tally, entries, section, text_of, whole
 
 _PENDING = frozenset({"queued", "in_progress"})
-_TIERS = ("service_tier", "speed", "inference_geo")
+_TIERS = {name: f"system.{name}" for name in ("service_tier", "speed", "inference_geo")}
 
 
 def read(
@@ -56,7 +56,21 @@ def read(
     return (_read_chat(exchange, known),)
 
 
-def _base(known: Mapping[str, Any], told: TokenUsage | None, is_stream: bool = False) -> Reading:
+def _base(
+    known: Mapping[str, Any],
+    told: TokenUsage | None,
+    is_stream: bool = False,
+    *,
+    function_calls: tuple[FunctionCall, ...] = (),
+    tiers: Mapping[str, Any] = EMPTY,
+    resource_scope: str | None = None,
+) -> Reading:
+    """A reading without its peculiarities; `tiers` may name the tiers as well, and then wins."""
+    properties = _tier_properties(known)
+    if told is not None:
+        properties |= told.properties
+    if tiers:
+        properties |= _tier_properties(tiers)
     reading = Reading(
         units=told.units if told is not None else {},
         usage_source="provider" if told is not None else "none",
@@ -64,19 +78,15 @@ def _base(known: Mapping[str, Any], told: TokenUsage | None, is_stream: bool = F
         response_id=text_of(known, "id"),
         tokens=told.tokens if told is not None else None,
         finish_reasons=outputs.finish_reasons(known),
-        properties={**_tier_properties(known), **(told.properties if told is not None else {})},
+        function_calls=function_calls,
+        properties=properties,
+        resource_scope=resource_scope,
     )
     return _with_error(reading, known, is_stream)
 
 
-def _tier_properties(*sources: Mapping[str, Any]) -> dict[str, str]:
-    properties: dict[str, str] = {}
-    for source in sources:
-        for name in _TIERS:
-            value = text_of(source, name)
-            if value is not None:
-                properties[f"system.{name}"] = value
-    return properties
+def _tier_properties(source: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value for name, key in _TIERS.items() if (value := text_of(source, name)) is not None}
 
 
 def _with_error(reading: Reading, known: Mapping[str, Any], is_stream: bool) -> Reading:
@@ -106,7 +116,7 @@ def _estimated(exchange: Exchange, known: Mapping[str, Any], reading: Reading) -
 def _read_chat(exchange: Exchange, known: Mapping[str, Any]) -> Reading:
     usage = section(known, "usage") or section(section(known, "x_groq"), "usage")
     told = token_usage(usage, exchange.request) if usage else None
-    reading = replace(_base(known, told, exchange.is_stream), function_calls=outputs.chat_calls(known))
+    reading = _base(known, told, exchange.is_stream, function_calls=outputs.chat_calls(known))
     if told is not None or (reading.error_type is not None and not entries(known, "choices")):
         return reading
     return _estimated(exchange, known, reading)
@@ -115,7 +125,7 @@ def _read_chat(exchange: Exchange, known: Mapping[str, Any]) -> Reading:
 def _read_response(exchange: Exchange, known: Mapping[str, Any], complete: bool) -> tuple[Reading, ...]:
     usage = section(known, "usage")
     told = token_usage(usage, exchange.request) if usage else None
-    reading = replace(_base(known, told, exchange.is_stream), function_calls=outputs.response_calls(known))
+    reading = _base(known, told, exchange.is_stream, function_calls=outputs.response_calls(known))
     if told is None:
         background = bool(known.get("background") or exchange.request.get("background"))
         if known.get("status") in _PENDING and (background or complete):
@@ -170,12 +180,14 @@ def _read_message(exchange: Exchange, known: Mapping[str, Any]) -> tuple[Reading
     extra = extra_passes(usage, model, identity)
     told = message_usage(without_passes(usage, extra)) if usage else None
     geo = text_of(usage, "inference_geo")
-    reading = replace(
-        _base(known, told, exchange.is_stream),
+    reading = _base(
+        known,
+        told,
+        exchange.is_stream,
         function_calls=outputs.message_calls(known),
+        tiers=usage,
         resource_scope=geo_scope(exchange, geo),
     )
-    reading = replace(reading, properties={**reading.properties, **_tier_properties(usage)})
     if told is None:
         if reading.error_type is not None and not entries(known, "content"):
             return (reading,)

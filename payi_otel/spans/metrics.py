@@ -47,12 +47,19 @@ class ClientMetrics:
             explicit_bucket_boundaries_advisory=_SECOND_BUCKETS,
         )
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody listens: OpenTelemetry's API alone, proxy or no-op, keeps nothing."""
+        return type(metrics.get_meter_provider()).__module__.startswith("opentelemetry.metrics.")
+
     def record(self, facts: CallFacts, reading: Reading) -> None:
         """Record one billed call."""
+        if self.is_idle:
+            return
         with faults.guard("spans.metrics"):
             attributes: dict[str, AttributeValue] = {
                 semconv.GEN_AI_OPERATION: catalog.operation(facts.exchange),
-                semconv.GEN_AI_PROVIDER: catalog.gen_ai_provider(facts.exchange),
+                semconv.GEN_AI_PROVIDER: catalog.endpoint(facts.exchange).provider,
             }
             model = facts.exchange.request.get("model")
             if isinstance(model, str):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from payi_otel.faults import faults
 from payi_otel.providers.catalog import UNKNOWN_RESOURCE
 from payi_otel.registry import registry
+from payi_otel.spans.event import IngestEvent
 from payi_otel.spans.foreign.collector import ForeignSpans, foreign_spans
 from payi_otel.spans.foreign.dialects import is_known
 from payi_otel.spans.reader import read_span
-from payi_otel.spans.semconv import SCOPE
+from payi_otel.spans.semconv import EVENT_ID, REQUEST_JSON, RESPONSE_JSON, SCOPE
 from payi_otel.tracking.context import current
 
 
@@ -48,10 +52,11 @@ class PayiSpanProcessor(SpanProcessor):
                 if registry.recorder is not None and foreign.is_candidate(span):
                     worker.defer(lambda: _submit_foreign(foreign, span))
                 return
-            event = read_span(span)
-            if event is not None:
-                worker.submit_event(event)
-                foreign.sent_ours(event, span)
+            attributes = span.attributes
+            if attributes and EVENT_ID in attributes:
+                settings = registry.settings
+                size = _content_size(attributes) if settings is not None and settings.capture_content else 0
+                worker.submit_later(lambda: _event_of(foreign, span), size)
 
     def shutdown(self) -> None:
         """Nothing to stop here: the worker has its own life, and other providers may still use it."""
@@ -60,6 +65,19 @@ class PayiSpanProcessor(SpanProcessor):
         """Deliver what was submitted so far; True only if Pay-i has it."""
         worker = registry.worker
         return worker is None or worker.force_flush(timeout_millis / 1000)
+
+
+def _content_size(attributes: Mapping[str, Any]) -> int:
+    texts = (attributes.get(REQUEST_JSON), attributes.get(RESPONSE_JSON))
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
+def _event_of(foreign: ForeignSpans, span: ReadableSpan) -> list[IngestEvent]:
+    event = read_span(span)
+    if event is None:
+        return []
+    foreign.sent_ours(event, span.get_span_context(), span.parent, span.end_time or 0)
+    return [event]
 
 
 def _submit_foreign(foreign: ForeignSpans, span: ReadableSpan) -> None:

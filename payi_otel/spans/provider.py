@@ -24,22 +24,23 @@ class TracerSource:
     """Finds the tracer for each call and prepares a provider the first time it is seen.
 
     We never set the global provider: an application that sets its own later would be refused. Until it does,
-    spans go to a private provider whose only processor is ours.
+    there are no spans, only events.
     """
 
     def __init__(self, provider: Any = None) -> None:
         self._fixed = provider
-        self._private: TracerProvider | None = None
+        self._is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
         self._said_disabled = False
 
-    def tracer(self) -> tuple[trace.Tracer, bool]:
-        """The tracer to use now, and whether its spans belong in the application's traces."""
+    def tracer(self) -> trace.Tracer | None:
+        """The application's tracer, None while it has none: nobody would see a span then."""
         provider = _sdk_provider(self._fixed or trace.get_tracer_provider())
         if isinstance(provider, TracerProvider) or self._fixed is not None:
-            return self._prepared(provider), True
-        if self._private is None:
-            self._private = TracerProvider(shutdown_on_exit=False)
-        return self._prepared(self._private), False
+            return self._prepared(provider)
+        if self._is_disabled:
+            self._say_disabled()
+            return trace.NoOpTracer()
+        return None
 
     def _prepared(self, provider: Any) -> trace.Tracer:
         tracer = registry.tracers.get(provider)
@@ -59,7 +60,7 @@ class TracerSource:
         if self._said_disabled:
             return
         self._said_disabled = True
-        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        if self._is_disabled:
             logger.warning("payi_otel: OTEL_SDK_DISABLED=true is respected: no spans and no Pay-i events")
         else:
             logger.warning(

@@ -14,7 +14,9 @@ from payi_otel.providers import catalog
 from payi_otel.providers.model import Exchange, Reading
 from payi_otel.providers.reading import read, read_batch_line
 from payi_otel.spans import semconv
+from payi_otel.spans.event import IngestEvent
 from payi_otel.spans.metrics import ClientMetrics
+from payi_otel.spans.unseen import Unseen
 from payi_otel.spans.writer import CallFacts, call_attributes, event_id_of, reading_attributes
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 # Not a request for inference: no span unless late usage turns up in the answer.
 _SILENT_SURFACES = frozenset({"responses.retrieve", "batch.create", "batch.retrieve", "batch.results"})
+# What these cost is in the answer or nowhere, and it is billed at once: it may be read a little later.
+_PLAIN_SURFACES = frozenset({"chat", "completion", "messages", "complete", "embeddings", "moderation"})
 
 
 class SpanRecorder:
@@ -59,18 +63,18 @@ class SpanRecorder:
             self._worker.wake()
         if call.exchange.surface in _SILENT_SURFACES:
             return
-        span = self._start(call.exchange, call.tracking, call.started_wall_ns)
-        call.record = span
-        _, in_users_traces = self._source.tracer()
-        if in_users_traces and span.is_recording():
-            # Spans of the SDK and of the HTTP library become children. A private span must not: the SDK would
-            # send its id to the vendor, and the application's backend would miss a parent.
+        call.record = span = self._start(call.exchange, call.tracking, call.started_wall_ns)
+        if not isinstance(span, Unseen) and span.is_recording():
+            # Spans of the SDK and of the HTTP library become children.
             call.context = trace.set_span_in_context(span)
 
     def _start(
         self, exchange: Exchange, tracking: TrackingContext, start_ns: int, parent: Span | None = None
-    ) -> Span:
-        tracer, _ = self._source.tracer()
+    ) -> Any:
+        """A span, or what stands in for it."""
+        tracer = self._source.tracer()
+        if tracer is None:
+            return Unseen(start_ns, self._worker.submit_event)
         attributes = call_attributes(exchange, tracking)
         model = attributes.get(semconv.GEN_AI_REQUEST_MODEL, "")
         return tracer.start_span(
@@ -94,6 +98,10 @@ class SpanRecorder:
             return
         if surface == "batch.results":
             return
+        if self._may_wait(call):
+            self._ledger.saw()
+            self._worker.submit_later(lambda: self._events(call), call.held_bytes)
+            return
         readings = self._read(call)
         first = readings[0]
         if surface == "responses.retrieve":
@@ -106,6 +114,22 @@ class SpanRecorder:
                 # Asking for it again must not bill it again.
                 self._owners.first_time(f"response:{first.response_id}")
             self._write(call, readings, call.tracking)
+
+    def _may_wait(self, call: Call) -> bool:
+        """Whether nobody can tell if the answer is read now, or a moment later on a thread of ours."""
+        return (
+            isinstance(call.record, Unseen)
+            and call.error is None
+            and call.exchange.surface in _PLAIN_SURFACES
+            and self._metrics.is_idle
+        )
+
+    def _events(self, call: Call) -> list[IngestEvent]:
+        """The events of a call whose answer was left unread until now."""
+        events: list[IngestEvent] = []
+        call.record.deliver = events.append
+        self._write(call, self._read(call), call.tracking, is_counted=True)
+        return events
 
     def _read(self, call: Call) -> tuple[Reading, ...]:
         body = call.response_body()
@@ -172,11 +196,21 @@ class SpanRecorder:
             span = self._start(exchange, tracking, call.started_wall_ns)
             self._end(span, call, replace(reading, response_id=event_id), tracking, exchange)
 
-    def _write(self, call: Call, readings: tuple[Reading, ...], tracking: TrackingContext) -> None:
-        span: Span = call.record
+    def _write(
+        self,
+        call: Call,
+        readings: tuple[Reading, ...],
+        tracking: TrackingContext,
+        *,
+        is_counted: bool = False,
+    ) -> None:
+        span = call.record
         for reading in readings[1:]:
             exchange = replace(call.exchange, request={**call.exchange.request, "model": reading.model})
-            extra = self._start(exchange, tracking, call.started_wall_ns, parent=span)
+            if isinstance(span, Unseen):
+                extra = Unseen(call.started_wall_ns, span.deliver)
+            else:
+                extra = self._start(exchange, tracking, call.started_wall_ns, parent=span)
             self._end(
                 extra,
                 call,
@@ -184,12 +218,22 @@ class SpanRecorder:
                 tracking,
                 exchange,
             )
-        self._end(span, call, readings[0], tracking, call.exchange)
+        self._end(span, call, readings[0], tracking, call.exchange, is_counted=is_counted)
 
     def _end(
-        self, span: Span, call: Call, reading: Reading, tracking: TrackingContext, exchange: Exchange
+        self,
+        span: Any,
+        call: Call,
+        reading: Reading,
+        tracking: TrackingContext,
+        exchange: Exchange,
+        *,
+        is_counted: bool = False,
     ) -> None:
         settings = self._settings
+        if isinstance(span, Unseen):
+            # A span has them from its start; nobody looks at these before.
+            span.set_attributes(call_attributes(exchange, tracking))
         content = settings.capture_content and tracking.log_prompt_and_response is not False
         facts = CallFacts.of(call, exchange, with_content=content)
         price = catalog.price_key(
@@ -210,7 +254,9 @@ class SpanRecorder:
         )
         if facts.failure is not None or (facts.status or 0) >= 400:
             span.set_status(Status(StatusCode.ERROR, facts.failure))
-        self._ledger.saw(
+        if not is_counted:
+            self._ledger.saw()
+        self._ledger.judged(
             estimated=reading.usage_source == "estimated",
             unpriced=price.resource == catalog.UNKNOWN_RESOURCE,
         )
@@ -218,11 +264,11 @@ class SpanRecorder:
         self._end_span(span, call)
 
     def _end_unpriced(self, call: Call) -> None:
-        span: Span | None = call.record
+        span = call.record
         if span is not None:
             span.set_attributes({semconv.UNPRICED: True, semconv.OUTCOME: call.outcome or "ok"})
             self._end_span(span, call)
 
-    def _end_span(self, span: Span, call: Call) -> None:
+    def _end_span(self, span: Any, call: Call) -> None:
         elapsed_ns = (call.ended_ns or call.started_ns) - call.started_ns
         span.end(end_time=call.started_wall_ns + elapsed_ns)

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from opentelemetry.util.types import AttributeValue
 
@@ -55,9 +54,7 @@ class CallFacts:
             status=status,
             failure=failure,
             failure_description=description,
-            request_id=next(
-                (call.headers[name] for name in _REQUEST_ID_HEADERS if name in call.headers), None
-            ),
+            request_id=_request_id(call.headers),
             retries=call.retries,
             latency_ms=call.elapsed_ms(call.ended_ns) or 0,
             first_chunk_ms=call.elapsed_ms(call.first_chunk_ns),
@@ -66,6 +63,14 @@ class CallFacts:
             response_body=call.response_body(),
             response_text=call.response_text,
         )
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    for name in _REQUEST_ID_HEADERS:
+        value = headers.get(name)
+        if value is not None:
+            return value
+    return None
 
 
 def _failure(call: Call) -> tuple[int | None, str | None, str | None]:
@@ -89,11 +94,11 @@ def _failure(call: Call) -> tuple[int | None, str | None, str | None]:
 
 def call_attributes(exchange: Exchange, tracking: TrackingContext) -> dict[str, AttributeValue]:
     """Attributes known when the request leaves: what samplers and live views may look at."""
-    url = urlsplit(exchange.base_url)
+    place = catalog.endpoint(exchange)
     attributes: dict[str, AttributeValue] = {
         **tracking.attributes,
         semconv.GEN_AI_OPERATION: catalog.operation(exchange),
-        semconv.GEN_AI_PROVIDER: catalog.gen_ai_provider(exchange),
+        semconv.GEN_AI_PROVIDER: place.provider,
         semconv.PROVIDER_URI: exchange.base_url,
     }
     model = exchange.request.get("model")
@@ -101,10 +106,10 @@ def call_attributes(exchange: Exchange, tracking: TrackingContext) -> dict[str, 
         attributes[semconv.GEN_AI_REQUEST_MODEL] = model
     if exchange.is_stream:
         attributes[semconv.GEN_AI_REQUEST_STREAM] = True
-    if url.hostname:
-        attributes[semconv.SERVER_ADDRESS] = url.hostname
-    if url.port:
-        attributes[semconv.SERVER_PORT] = url.port
+    if place.host:
+        attributes[semconv.SERVER_ADDRESS] = place.host
+    if place.port:
+        attributes[semconv.SERVER_PORT] = place.port
     return attributes
 
 

@@ -53,8 +53,10 @@ class ForeignSpans:
             return False
         return True
 
-    def sent_ours(self, event: IngestEvent, span: ReadableSpan) -> None:
-        """Remember an event of ours; quick, because it is on the caller's thread."""
+    def sent_ours(
+        self, event: IngestEvent, context: SpanContext | None, parent: SpanContext | None, end_ns: int
+    ) -> None:
+        """Remember an event of ours, and where its span was. Quick: most applications have no foreign spans."""
         # Without what the event may quote: this is kept for long.
         facts = (
             event.provider_response_id,
@@ -63,7 +65,7 @@ class ForeignSpans:
             event.resource,
             event.http_status_code,
         )
-        self._ours.append((facts, span.get_span_context(), span.parent, span.end_time or 0))
+        self._ours.append((facts, context, parent, end_ns))
 
     def event_of(self, span: ReadableSpan) -> IngestEvent | None:
         """The event to send for a candidate, None where there is none or another one says as much."""
