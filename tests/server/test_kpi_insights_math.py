@@ -42,6 +42,7 @@ def test_a_score_is_counted_in_its_range(kpi_type: str, score: float, label: str
     ("spread", "unit", "inner"),
     [
         (Spread(0.5, 48.0, 20.0, 12.0, False), "$", [f"${n}-${n + 5}" for n in range(0, 50, 5)]),
+        (Spread(1.0, 5.9, 3.0, 1.5, False), "$", None),
         (Spread(1, 6, 3.0, 1.5, True), "", ["1", "2", "3", "4", "5", "6"]),
         (
             Spread(0.0, 0.0007, 0.0003, 0.0002, False),
@@ -67,6 +68,7 @@ def test_numbers_have_about_ten_ranges_of_a_round_width(
 
 def test_labels_beside_negative_numbers_and_with_thousands() -> None:
     assert bins_of("number", Spread(-30, 20, 0, 20, True), "$").labels[1] == "-$30 to -$25"
+    assert bins_of("number", Spread(0.4, 22.4, 12, 6, False), "$").labels[1:3] == ("$0-$2.50", "$2.50-$5")
     assert "1,000-2,000" in bins_of("number", Spread(1200, 9800, 5000, 2500, True)).labels
 
 

@@ -139,5 +139,7 @@ def _labels(
 
 
 def _shown(number: Decimal, unit: str) -> str:
-    sign = "-" if number < 0 else ""
-    return f"{sign}{unit}{abs(number).normalize():,f}"
+    size = abs(number).normalize()
+    # Cents have two digits.
+    size = size if not unit or size == size.to_integral_value() or size != round(size, 2) else round(size, 2)
+    return f"{'-' if number < 0 else ''}{unit}{size:,f}"

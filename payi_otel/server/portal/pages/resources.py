@@ -108,9 +108,16 @@ def show_category(
     # Those with prices of one's own first: the others are many.
     found.sort(key=lambda name: (name not in active, name))
     shown: list[Prices] = []
-    for name in found[:_MOST_RESOURCES]:
+    more = 0
+    for name in found:
+        if len(shown) == _MOST_RESOURCES:
+            more += 1
+            continue
         version = active.get(name)
-        shown.append(_managed(category, name, at) if version is None else _own(version, at))
+        prices = _managed(category, name, at) if version is None else _own(version, at)
+        # Price lists have names of which they know no price.
+        if prices.units:
+            shown.append(prices)
     return page(
         request,
         "resource_category.html",
@@ -119,7 +126,7 @@ def show_category(
         category=category,
         is_managed=category in MANAGED_CATEGORIES,
         shown=shown,
-        more=len(found) - len(shown),
+        more=more,
     )
 
 
