@@ -178,6 +178,24 @@ def test_requests_are_found(store: Store, application: int, changes: dict[str, A
     assert len(found.items) == number
 
 
+def test_a_search_goes_on_where_it_stopped(
+    store: Store, application: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insights_requests, "MOST_SEARCHED", 4)
+    with store.read() as connection:
+        for wanted, number in (
+            (RequestFilter(START, END, q="user-5"), 3),
+            (RequestFilter(START, END, failed_only=True), 3),
+            (RequestFilter(START, END, q="model"), 21),
+        ):
+            found = pages(
+                lambda cursor, wanted=wanted: insights_requests.page(
+                    connection, application, "chat", wanted, cursor, 2
+                )
+            )
+            assert len({one.id for one in found}) == len(found) == number
+
+
 @pytest.mark.parametrize("cursor", ["x", "1", "-", "99999999999999999999-1", "2026-01-01T00:00:00.x"])
 def test_a_cursor_of_nobody_is_refused(store: Store, application: int, cursor: str) -> None:
     with store.read() as connection:

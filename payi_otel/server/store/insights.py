@@ -74,14 +74,14 @@ class Scope:
             )
 
 
-def totals(connection: Connection, application_id: int, scope: Scope) -> Figures:
-    """The figures of all requests of a scope, with their latencies.
+def totals(connection: Connection, application_id: int, scope: Scope, *, latencies: bool = True) -> Figures:
+    """The figures of all requests of a scope, with their histograms if `latencies` are asked for.
 
     >>> totals(connection, 1, Scope(start, end)).latency.quantile(0.95)  # doctest: +SKIP
     1843.2
     """
     query = _Query(application_id, scope, TOTAL if scope.use_case is None else USE_CASE)
-    return _grouped(connection, query, (), latencies=True).get((), Figures())
+    return _grouped(connection, query, (), latencies=latencies).get((), Figures())
 
 
 def series(

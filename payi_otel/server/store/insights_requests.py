@@ -43,6 +43,9 @@ class RequestLine:
     values: Mapping[str, Any]
 
 
+MOST_SEARCHED = 20_000
+"""How many requests a search looks at for one page."""
+
 _FIND = ("request_id", "provider_response_id", "use_case_id", "user_id", "use_case_step", "resource")
 
 
@@ -54,27 +57,35 @@ def page(
     cursor: str | None,
     limit: int,
 ) -> Page[RequestLine]:
-    """The requests of a use case, by name, the latest first. Raises `ApiError` for a cursor that is none."""
+    """The requests of a use case, by name, the latest first. Raises `ApiError` for a cursor that is none.
+
+    A search looks at `MOST_SEARCHED` requests at once: its page may have few or none, and a cursor to go on with.
+    """
     c = requests.c
-    statement = _of(application_id, use_case).where(
-        c.event_timestamp >= wanted.start, c.event_timestamp < wanted.end
-    )
+    time = [c.event_timestamp >= wanted.start, c.event_timestamp < wanted.end]
+    if cursor:
+        at, row_id = _decoded(cursor)
+        time += [c.event_timestamp <= at, or_(c.event_timestamp < at, c.id < row_id)]
+    statement = _of(application_id, use_case).where(*time)
+    floor = None
+    if wanted.q or wanted.failed_only:
+        order = (c.event_timestamp.desc(), c.id.desc())
+        last = statement.with_only_columns(c.event_timestamp, c.id).order_by(*order).offset(MOST_SEARCHED - 1)
+        floor = connection.execute(last.limit(1)).first()
+    if floor is not None:
+        at, row_id = floor
+        statement = statement.where(c.event_timestamp >= at, or_(c.event_timestamp > at, c.id >= row_id))
     if wanted.version is not None:
         statement = statement.where(c.use_case_version == wanted.version)
     if wanted.q:
         statement = statement.where(or_(*(c[name] == wanted.q for name in _FIND)))
     if wanted.failed_only:
         statement = statement.where(_failed())
-    if cursor:
-        at, row_id = _decoded(cursor)
-        statement = statement.where(c.event_timestamp <= at, or_(c.event_timestamp < at, c.id < row_id))
     statement = statement.order_by(c.event_timestamp.desc(), c.id.desc()).limit(limit + 1)
     lines = [_read(dict(row)) for row in connection.execute(statement).mappings()]
-    after = None
     if len(lines) > limit:
-        last = lines[limit - 1]
-        after = f"{last.at.replace(tzinfo=None).isoformat()}.{last.id}"
-    return Page(lines[:limit], after)
+        return Page(lines[:limit], _encoded(lines[limit - 1].at, lines[limit - 1].id))
+    return Page(lines, None if floor is None else _encoded(*floor))
 
 
 def of_instance(
@@ -111,6 +122,10 @@ def _of(application_id: int, use_case: str) -> Select[Any]:
 def _failed() -> ColumnElement[bool]:
     status = requests.c.http_status_code
     return or_(status >= 400, status == 299, requests.c.properties["system.failure"].as_string().is_not(None))
+
+
+def _encoded(at: datetime, row_id: int) -> str:
+    return f"{at.replace(tzinfo=None).isoformat()}.{row_id}"
 
 
 def _decoded(cursor: str) -> tuple[datetime, int]:

@@ -17,7 +17,7 @@ from payi_otel.server.portal.formats import CALLS, MILLISECONDS, MONEY, TOKENS, 
 from payi_otel.server.portal.rendering import page
 from payi_otel.server.portal.viewer import StoreOf, ViewerOf
 from payi_otel.server.store import insights, insights_instances, use_cases, value_totals, values
-from payi_otel.server.store.figures import Figures
+from payi_otel.server.store.figures import Figures, added
 from payi_otel.server.store.insights import Scope
 from payi_otel.server.store.insights_instances import InstanceFilter
 from payi_otel.server.store.kpi_insights_options import property_values
@@ -64,14 +64,15 @@ def show(request: Request, name: Segment, viewer: ViewerOf, store: StoreOf, filt
     with store.read() as connection:
         use_case = use_cases.get(connection, application, name)
         first_calls = insights.first_calls(connection, application, name)
-        steps = insights.series(connection, application, scope, begins)
         versions = insights.series_by(connection, application, scope, "version", begins)
-        total = insights.totals(connection, application, scope)
-        earlier = insights.totals(connection, application, scope_of(name, before))
-        by_version = insights.breakdown(connection, application, scope, "version", latencies=True)
+        earlier = insights.totals(connection, application, scope_of(name, before), latencies=False)
         by_resource = insights.breakdown(connection, application, scope, "resource", latencies=True)
         instances = insights_instances.count(connection, use_case.id, _instances(filters))
         properties = property_values(connection, use_case.id, filters.end)
+    # All else about time and versions follows from the versions over time: histograms take long to read.
+    nothing = [Figures()] * len(begins)
+    steps = [added(figures) for figures in zip(nothing, *versions.values(), strict=True)]
+    total = added(steps)
     marks = [
         Mark(at.astimezone(filters.zone), f"v{version}")
         for version, at in first_calls.items()
@@ -89,15 +90,11 @@ def show(request: Request, name: Segment, viewer: ViewerOf, store: StoreOf, filt
         changes={
             "cost": change(earlier.cost, total.cost),
             "calls": change(earlier.calls, total.calls),
-            "p95": change(earlier.latency.quantile(_P95), total.latency.quantile(_P95)),
         },
         instances=instances,
         versions=list(first_calls),
         charts=_charts(filters, begins, steps, versions, marks),
-        by_version=sorted(
-            (Row(f"Version {part.key[0]}", part.figures) for part in by_version),
-            key=lambda one: one.name,
-        ),
+        by_version=[Row(f"Version {key[0]}", added(versions[key])) for key in sorted(versions, key=_number)],
         by_resource=[Row(part.key[1] or part.key[0], part.figures) for part in by_resource],
         properties=sorted(properties),
     )
@@ -166,7 +163,7 @@ def _charts(
 
     spend = {
         f"Version {key[0]}": [one.cost for one in figures]
-        for key, figures in sorted(versions.items(), key=lambda item: item[0][0] or 0)
+        for key, figures in sorted(versions.items(), key=lambda item: _number(item[0]))
     }
     return [
         time_series(
@@ -201,6 +198,10 @@ def _charts(
             kind="stacked",
         ),
     ]
+
+
+def _number(key: tuple[Any, ...]) -> int:
+    return key[0] or 0
 
 
 def _bars(of: str, found: Sequence[tuple[str | None, Any]]) -> Chart:

@@ -80,6 +80,7 @@ def show_all(
         cursor=found.cursor,
         versions=versions,
         failed_only=failed_only,
+        searched=insights_requests.MOST_SEARCHED,
     )
 
 
