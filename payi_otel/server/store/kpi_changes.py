@@ -91,7 +91,5 @@ def _check_scores(connection: Connection, kpi: Kpi, kpi_type: str) -> None:
             and not connection.execute(select(score).where(*mine, score.not_in([0.0, 1.0])).limit(1)).all()
         )
     if not fits:
-        message = (
-            f"kpi_type: it has scores from {row.least:g} to {row.most:g}, which do not fit; "
-        )
+        message = f"kpi_type: it has scores from {row.least:g} to {row.most:g}, which do not fit; "
         raise ApiError(400, "kpi_type_taken", message + "make a new KPI for the new type")
