@@ -62,6 +62,19 @@ def test_every_chart_has_its_numbers_as_a_table(admin: Page) -> None:
     tops.get_by_text("Show as a table").click()
     expect(tops.get_by_role("row")).to_have_count(1 + min(5, len(FEATURES)))
     expect(tops.get_by_role("columnheader")).to_have_text(["Use case", "US dollars"])
+    tops.get_by_role("link", name="research_brief").click()
+    expect(admin).to_have_url(re.compile("/portal/use-cases/research_brief$"))
+
+
+def test_a_click_on_a_bar_leads_to_its_page(admin: Page) -> None:
+    admin.goto("/portal/?days=30")
+    settled(admin)
+    tops = admin.locator("figure").filter(has=admin.get_by_text("Top use cases by spend"))
+    tops.locator(".nsewdrag").scroll_into_view_if_needed()
+    bar = tops.locator(".bars .point path").first.bounding_box()
+    assert bar is not None
+    admin.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+    expect(admin).to_have_url(re.compile("/portal/use-cases/research_brief$"))
 
 
 def test_times_are_in_the_address(admin: Page, shots: Shots) -> None:

@@ -163,6 +163,19 @@ def test_bars_of_names_that_look_alike() -> None:
     assert _figure(bars("Gain", {"a": -1}, MONEY, of="use case"))["layout"]["xaxis"]["range"] == [-1.3, 0]
 
 
+def test_names_are_not_taken_for_tags() -> None:
+    name = '<a href="https://evil.example">& more</a>'
+    chart = bars("Top", {name: 1}, CALLS, of="user", links={name: "/portal/x"})
+    figure = _figure(chart)
+    assert figure["data"][0]["customdata"] == ['&lt;a href="https://evil.example"&gt;&amp; more&lt;/a&gt;: 1']
+    assert figure["layout"]["yaxis"]["ticktext"][0].startswith("&lt;a")
+    assert figure["data"][0]["meta"]["links"] == ["/portal/x"]
+    series = time_series("Calls", [NOW], {name: [1]}, CALLS, marks=[Mark(NOW, name)])
+    assert "<" not in _figure(series)["data"][0]["name"] + _figure(series)["layout"]["annotations"][0]["text"]
+    # The table is the template's to escape.
+    assert chart.rows == [[name, "1"]]
+
+
 def test_a_histogram_says_shares_and_tones() -> None:
     chart = histogram("Solved", {"false": 1, "true": 3}, of="solved", tones={"true": "good"})
     assert chart.rows == [["false", "1", "25 %"], ["true", "3", "75 %"]]

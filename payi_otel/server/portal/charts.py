@@ -8,8 +8,9 @@ Colours come from the stylesheet, in the browser; a series may say what it means
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -38,7 +39,8 @@ class Mark:
 class Chart:
     """A figure as JSON, what it says in a sentence, and its numbers as a table of texts.
 
-    `is_empty`: no number in it is above 0, so that the page says so instead of showing bare axes.
+    `is_empty`: no number in it is above 0, so that the page says so instead of showing bare axes. `links`: where
+    the names in the first column lead, by name.
     """
 
     title: str
@@ -47,6 +49,7 @@ class Chart:
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     is_empty: bool
+    links: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def time_series(
@@ -79,7 +82,7 @@ def time_series(
         common: dict[str, Any] = {
             "x": x,
             "y": values,
-            "name": name,
+            "name": _plain(name),
             "meta": _meta(tones, name),
             "customdata": [
                 f"{label}: {unit.text(number)}" for label, number in zip(labels, numbers, strict=True)
@@ -122,8 +125,11 @@ def bars(
     *,
     of: str,
     tones: Mapping[str, Tone] | None = None,
+    links: Mapping[str, str] | None = None,
 ) -> Chart:
     """One horizontal bar for each name, in the order given, the first on top. `of` says what the names are.
+
+    A click on the bar of a name that has a link follows it.
 
     >>> from payi_otel.server.portal.formats import MONEY
     >>> bars("Spend by model", {"gpt-5": 2, "gpt-4o": 1}, MONEY, of="model").rows
@@ -141,9 +147,12 @@ def bars(
             text=texts,
             textposition="outside",
             cliponaxis=False,
-            customdata=[f"{name}: {text}" for name, text in zip(values, texts, strict=True)],
+            customdata=[_plain(f"{name}: {text}") for name, text in zip(values, texts, strict=True)],
             hovertemplate="%{customdata}<extra></extra>",
-            meta={"tones": [(tones or {}).get(name) for name in values]},
+            meta={
+                "tones": [(tones or {}).get(name) for name in values],
+                "links": [(links or {}).get(name) for name in values],
+            },
         )
     )
     figure.update_layout(
@@ -170,6 +179,7 @@ def bars(
         headers=[_headline(of), _headline(unit.title)],
         rows=[[name, text] for name, text in zip(values, texts, strict=True)],
         is_empty=not any(values.values()),
+        links=links or {},
     )
 
 
@@ -204,7 +214,7 @@ def histogram(
             textposition="outside",
             cliponaxis=False,
             customdata=[
-                f"{name}: {number:,} ({share})"
+                _plain(f"{name}: {number:,} ({share})")
                 for (name, number), share in zip(counts.items(), shares, strict=True)
             ],
             hovertemplate="%{customdata}<extra></extra>",
@@ -277,7 +287,14 @@ def _add_mark(figure: Any, mark: Mark) -> None:
         type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line={"dash": "dot", "width": 1}, name="mark"
     )
     figure.add_annotation(
-        x=at, y=1, yref="paper", text=mark.text, showarrow=False, xanchor="left", yanchor="top", name="mark"
+        x=at,
+        y=1,
+        yref="paper",
+        text=_plain(mark.text),
+        showarrow=False,
+        xanchor="left",
+        yanchor="top",
+        name="mark",
     )
 
 
@@ -325,7 +342,12 @@ def _meta(tones: Mapping[str, Tone] | None, name: str) -> dict[str, Any]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _MOST_LABEL else name[: _MOST_LABEL - 1] + "…"
+    return _plain(name if len(name) <= _MOST_LABEL else name[: _MOST_LABEL - 1] + "…")
+
+
+def _plain(text: str) -> str:
+    """Names as they are: plotly would take tags in them for its own, links included."""
+    return html.escape(text, quote=False)
 
 
 def _with_room(numbers: Iterable[Number | None]) -> list[float]:

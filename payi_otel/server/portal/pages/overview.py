@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from sqlalchemy import Connection
@@ -53,7 +54,7 @@ def show(request: Request, viewer: ViewerOf, store: StoreOf, filters: FiltersOf)
             _latency(filters, steps),
             _tokens(filters, steps),
         ],
-        tops=[_top("use case", use_cases), _top("resource", resources)],
+        tops=[_top("use case", use_cases, base_of(request) + "/use-cases/"), _top("resource", resources)],
         limits=limits,
         unpriced=[part for part in resources if part.figures.unpriced][:_MOST],
         warnings=warnings,
@@ -117,6 +118,9 @@ def _tokens(filters: Filters, steps: Sequence[Figures]) -> Chart:
     return time_series("Tokens", filters.buckets(), tokens, TOKENS, step=filters.step, kind="stacked")
 
 
-def _top(title: str, parts: Sequence[Part]) -> Chart:
-    named = {str(part.key[-1] or f"(no {title})"): part.figures.cost for part in parts[:_MOST]}
-    return bars(f"Top {title}s by spend", named, MONEY, of=title)
+def _top(title: str, parts: Sequence[Part], below: str = "") -> Chart:
+    """What cost most; `below` is what the paths of their own pages begin with."""
+    shown = parts[:_MOST]
+    named = {str(part.key[-1] or f"(no {title})"): part.figures.cost for part in shown}
+    links = {part.key[-1]: below + quote(part.key[-1], safe="") for part in shown if below and part.key[-1]}
+    return bars(f"Top {title}s by spend", named, MONEY, of=title, links=links)

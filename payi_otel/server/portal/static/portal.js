@@ -54,6 +54,14 @@
     // A responsive chart takes its place's height, which would otherwise be that of the chart.
     place.style.height = figure.layout.height + "px";
     Plotly.react(place, figure.data, figure.layout, { displayModeBar: false, responsive: true });
+    place.removeAllListeners("plotly_click");
+    place.on("plotly_click", function (event) {
+      var point = event.points[0];
+      var links = (point.data.meta || {}).links || [];
+      if (links[point.pointIndex]) {
+        location.href = links[point.pointIndex];
+      }
+    });
   }
 
   // One after the other, so that the first are seen before the last are drawn.
