@@ -163,6 +163,7 @@ def bars(
             "title": {"text": of},
             "autorange": "reversed",
             "showgrid": False,
+            "zeroline": False,
             "tickvals": list(range(len(values))),
             "ticktext": [_short(name) for name in values],
             "tickprefix": "",
