@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,13 +186,17 @@ def measure_memory(pythons: Mapping[str, Path], results: Measurements, marks: Se
     """MiB resident after so many calls, bare and ours."""
     names = (BARE.name, SPAN.name, OURS.name)
     with sink() as url, children(pythons, {name: (name, url) for name in names}) as running:
-        done = 0
-        for mark in marks:
-            for name in names:
+
+        def grow(name: str) -> dict[int, float]:
+            sizes: dict[int, float] = {}
+            for before, mark in zip((0, *marks), marks, strict=False):
+                sizes[mark] = running[name].ask("memory", timeout_s=3600.0, calls=mark - before)["rss"]
                 _progress(".")
-                rss = running[name].ask("memory", calls=mark - done)["rss"]
-                results.memory.setdefault(name, {})[mark] = rss
-            done = mark
+            return sizes
+
+        # At the same time: it is memory that is measured.
+        with ThreadPoolExecutor() as pool:
+            results.memory = dict(zip(names, pool.map(grow, names), strict=True))
 
 
 def added(values: Values, to: str = BARE.name) -> dict[str, tuple[float, float]]:

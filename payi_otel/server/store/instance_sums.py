@@ -79,24 +79,33 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, int]:
 def _instances(
     connection: Connection, application_id: int, wanted: Iterable[_Identity]
 ) -> dict[_Identity, dict[str, Any]]:
-    ids: dict[str, list[str]] = {}
-    for name, use_case_id in wanted:
-        ids.setdefault(name, []).append(use_case_id)
-    found: dict[_Identity, dict[str, Any]] = {}
-    for name, use_case_ids in ids.items():
-        statement = (
-            select(instances.c.id, instances.c.use_case, instances.c.use_case_id, instances.c.type_version)
-            .join_from(instances, use_cases)
-            .where(
-                use_cases.c.application_id == application_id,
-                use_cases.c.name == name,
-                instances.c.use_case_id.in_(use_case_ids),
-            )
+    identities = set(wanted)
+    if not identities:
+        return {}
+    # By their ids alone, which an index leads to, and not one use case after the other.
+    statement = (
+        select(
+            instances.c.id,
+            instances.c.use_case,
+            instances.c.use_case_id,
+            instances.c.type_version,
+            use_cases.c.name,
         )
-        for row in connection.execute(statement):
-            values = {"instance": row.id, "use_case": row.use_case, "version": row.type_version}
-            found[name, row.use_case_id] = values
-    return found
+        .join_from(instances, use_cases)
+        .where(
+            instances.c.application_id == application_id,
+            instances.c.use_case_id.in_({use_case_id for _, use_case_id in identities}),
+        )
+    )
+    return {
+        (row.name, row.use_case_id): {
+            "instance": row.id,
+            "use_case": row.use_case,
+            "version": row.type_version,
+        }
+        for row in connection.execute(statement)
+        if (row.name, row.use_case_id) in identities
+    }
 
 
 def _increase(connection: Connection, rows: list[dict[str, Any]]) -> None:
