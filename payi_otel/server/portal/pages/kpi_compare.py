@@ -236,20 +236,18 @@ def _charts(by: str, filters: Filters, kpi: Kpi, sides: Sequence[Side]) -> list[
     before, after = sides
     known = {side.name: side.detail.result.average for side in sides}
     found = [bars("Average", known, kpi_words.unit(kpi), of="time" if by == "periods" else "version")]
-    times = filters.buckets()
+    times, title = filters.buckets(), "Average over time"
     if by == "periods":
-        # Day by day beside each other, though they are not of the same days.
-        earlier = filters.previous.buckets()
-        past = kpi_charts.averages(before.detail.slots, earlier)[: len(times)]
+        title += ", both from their first day on"
+        past = kpi_charts.averages(before.detail.slots, filters.previous.buckets())[: len(times)]
         series = {
             before.name: past + [None] * (len(times) - len(past)),
             after.name: kpi_charts.averages(after.detail.slots, times),
         }
     else:
         series = {side.name: kpi_charts.averages(side.detail.slots, times) for side in sides}
-    found.append(
-        time_series("Average over time", times, series, kpi_words.unit(kpi), step=filters.step, goal=kpi.goal)
-    )
+    unit = kpi_words.unit(kpi)
+    found.append(time_series(title, times, series, unit, step=filters.step, goal=kpi.goal))
     found += [
         kpi_charts.distribution(kpi, side.detail, f"Distribution, {side.name}")
         for side in sides
