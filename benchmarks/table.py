@@ -1,6 +1,6 @@
 """What instrumentation costs the caller, ours beside every peer, in one table: writes benchmarks/RESULTS.md.
 
-    python benchmarks/table.py [--blocks 21] [--memory-calls 100000] [--output benchmarks/RESULTS.md]
+    python benchmarks/table.py [--blocks 31] [--memory-calls 100000] [--output benchmarks/RESULTS.md]
 
 Each contender is installed into an environment of its own in the user's cache directory, the first time. Takes about
 ten minutes on two idle cores, of which most is memory after 100,000 calls; `--memory-calls 0` leaves that out. The
@@ -23,7 +23,7 @@ from peers.report import render
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--blocks", type=int, default=21, help=f"at least {FEWER_BLOCKS}")
+    parser.add_argument("--blocks", type=int, default=31, help=f"at least {FEWER_BLOCKS}")
     parser.add_argument("--memory-calls", type=int, default=100_000, help="0 leaves memory out")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("RESULTS.md"))
     arguments = parser.parse_args()

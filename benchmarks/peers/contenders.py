@@ -51,8 +51,8 @@ CONTENDERS = (
         ("openinference-instrumentation-openai==0.1.66", "openinference-instrumentation-anthropic==3.1.0"),
         ("openinference-instrumentation-openai",),
     ),
-    # Its Anthropic part imports httpx, which neither SDK brings along any more.
-    Contender("logfire", "Logfire", ("logfire==4.41.0", "httpx<1"), ("logfire",)),
+    # Its Anthropic part imports httpx, which neither SDK brings along any more, and then fails on every message.
+    Contender("logfire", "Logfire", ("logfire==4.41.0", "httpx<1"), ("logfire",), anthropic=False),
     # It leaves Anthropic's SDK to others.
     Contender("langfuse", "Langfuse", ("langfuse==5.0.4",), ("langfuse",), anthropic=False),
 )

@@ -149,7 +149,8 @@ def _remarks(results: Measurements) -> str:
         "Content is off where there is a switch: Logfire and Langfuse have none and record prompts and answers.",
         "Ours and the official SDK deliver over loopback to a service that takes everything. The official SDK's "
         "tokenizer is replaced by one that does nothing, since it downloads its vocabulary.",
-        "Anthropic's own tracing is off everywhere. Langfuse does not instrument Anthropic.",
+        "Anthropic's own tracing is off everywhere. Langfuse does not instrument Anthropic; Logfire tries to, and "
+        "records nothing with this version.",
     ]
     lines += [f"{name}: {reason}." for name, reason in results.failed.items()]
     return "## Remarks\n\n" + "\n".join(f"- {line}" for line in lines)
