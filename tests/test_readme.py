@@ -49,7 +49,7 @@ def test_the_quickstart_brings_a_cost_and_a_score(tmp_path):
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
             env={
                 **os.environ,
@@ -58,6 +58,7 @@ def test_the_quickstart_brings_a_cost_and_a_score(tmp_path):
                 "PAYI_API_KEY": server.api_key,
                 "PAYI_BASE_URL": server.url,
                 "PAYI_OUTBOX_DIR": str(tmp_path),
+                "PAYI_EXIT_TIMEOUT": "120",
                 "PYTHONPATH": str(ROOT),
             },
         )

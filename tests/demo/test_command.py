@@ -42,7 +42,7 @@ def test_the_demo_runs_and_finds_that_everything_arrived() -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -66,7 +66,9 @@ def test_fastapi_streaming(world: World) -> None:
         port = free.getsockname()[1]
     with serving("fastapi_streaming", port, world.variables):
         texts = [
-            httpx2.get(f"http://127.0.0.1:{port}/ask", params={"question": "Why?", "user": user}).text
+            httpx2.get(
+                f"http://127.0.0.1:{port}/ask", params={"question": "Why?", "user": user}, timeout=300
+            ).text
             for user in ("jane", "joe")
         ]
     assert all("Why?" in text for text in texts)

@@ -13,7 +13,7 @@ from payi_otel.demo.provider import FakeProvider
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
-_TIMEOUT_S = 60
+_TIMEOUT_S = 300
 
 
 def environment(provider: FakeProvider, payi_url: str, payi_key: str) -> dict[str, str]:
@@ -30,6 +30,8 @@ def environment(provider: FakeProvider, payi_url: str, payi_key: str) -> dict[st
         "OPENAI_API_VERSION": "2024-10-21",
         "PAYI_BASE_URL": payi_url,
         "PAYI_API_KEY": payi_key,
+        # What arrived is looked at when the process is gone; a loaded machine may take its time.
+        "PAYI_EXIT_TIMEOUT": "120",
         "PYTHONPATH": str(REPOSITORY),
     }
 
