@@ -215,7 +215,7 @@ def state_folder(settings: Settings) -> Path | None:
 
 
 def install_sdk(sdk: Sdk) -> None:
-    """Patch one SDK if that was not done; the core is installed first where it is missing."""
+    """Patch one SDK if that was not done, now or when it is imported; the core first where it is missing."""
     from payi_otel.capture import hooks
 
     with registry.lock:
@@ -223,11 +223,14 @@ def install_sdk(sdk: Sdk) -> None:
             _install_core(Settings.from_arguments(), None, None)
         if sdk in registry.instrumented:
             return
-        try:
-            hooks.install(sdk)
-        except (ImportError, AttributeError) as error:
-            faults.report(f"instrument.{sdk}", error)
-            return
+        if sdk in sys.modules:
+            try:
+                hooks.install(sdk)
+            except (ImportError, AttributeError) as error:
+                faults.report(f"instrument.{sdk}", error)
+                return
+        else:
+            hooks.install_when_loaded(sdk)
         registry.instrumented.add(sdk)
 
 

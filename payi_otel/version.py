@@ -1,14 +1,6 @@
-"""The version of the installed package."""
+"""The version of the package; pyproject.toml takes it from here.
 
-from importlib.metadata import PackageNotFoundError, version
+A constant, because to ask the installed package for it would be half of `import payi_otel`.
+"""
 
-
-def _installed() -> str:
-    try:
-        return version("payi-otel")
-    except PackageNotFoundError:
-        # Run from a source tree that was not installed.
-        return "0+unknown"
-
-
-VERSION = _installed()
+VERSION = "0.1.0"

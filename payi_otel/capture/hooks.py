@@ -8,7 +8,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import wrapt
 
@@ -33,6 +33,26 @@ def install(sdk: Sdk) -> None:
         _watch_imports()
 
 
+def install_when_loaded(sdk: Sdk) -> None:
+    """Patch an SDK once the application imports it: to import it here would take a second.
+
+    What an SDK that is too old raises then is reported, and it stays as it is.
+    """
+    if sdk not in registry.watched_imports:
+        registry.watched_imports.add(sdk)
+        wrapt.register_post_import_hook(_sdk_loaded, sdk)
+
+
+def _sdk_loaded(module: ModuleType) -> None:
+    sdk = cast("Sdk", module.__name__)
+    if sdk in registry.instrumented:
+        try:
+            install(sdk)
+        except Exception as error:
+            registry.instrumented.discard(sdk)
+            faults.report(f"instrument.{sdk}", error)
+
+
 def _apply(patches: Sequence[tuple[str, str, Wrapper]]) -> None:
     for module, attribute, wrapper in patches:
         owner, name = _target(module, attribute)
@@ -43,6 +63,8 @@ def _apply(patches: Sequence[tuple[str, str, Wrapper]]) -> None:
 
 def remove(sdk: Sdk) -> None:
     """Put the SDK's own methods back."""
+    if sdk not in sys.modules:
+        return
     for module, attribute, wrapper in _patches(sdk):
         owner, name = _target(module, attribute)
         for place in _places(owner, name):

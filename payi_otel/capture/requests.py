@@ -178,7 +178,7 @@ def _begin(
         request=dict(cast("Mapping[str, Any]", body)) if isinstance(body, Mapping) else {},
         base_url=base_url,
         path=path,
-        client_classes=_class_names(type(client)),
+        client_classes=_class_names(client.__class__),
         client_hints=_hints(client, base_url),
         is_stream=bool(kwargs.get("stream")),
     )

@@ -8,8 +8,6 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, TypeVar, cast
 
-import wrapt
-
 from payi_otel.tracking.context import Attachment, TrackingContext
 
 T = TypeVar("T")
@@ -35,20 +33,27 @@ def tracked(function: T, tracking: Callable[[], TrackingContext | None]) -> T:
     def wrapper(wrapped: Callable[..., Any], _instance: Any, args: Any, kwargs: Any) -> Any:
         return run(tracking(), wrapped, args, kwargs)
 
-    return cast("Any", _TrackedFunction)(function, wrapper)
+    return _tracked_function()(function, wrapper)
 
 
-class _TrackedFunction(wrapt.FunctionWrapper):  # pyright: ignore[reportMissingTypeArgument]
-    """A function wrapper that copies and pickles as a plain function does: by its name."""
+@functools.cache
+def _tracked_function() -> Callable[..., Any]:
+    # Here, because wrapt takes longer to import than the rest of payi_otel.
+    import wrapt
 
-    def __reduce_ex__(self, protocol: Any) -> str:
-        return cast("Any", self).__wrapped__.__qualname__
+    class TrackedFunction(wrapt.FunctionWrapper):  # pyright: ignore[reportMissingTypeArgument]
+        """A function wrapper that copies and pickles as a plain function does: by its name."""
 
-    def __copy__(self) -> Any:
-        return self
+        def __reduce_ex__(self, protocol: Any) -> str:
+            return cast("Any", self).__wrapped__.__qualname__
 
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self
+        def __copy__(self) -> Any:
+            return self
+
+        def __deepcopy__(self, memo: Any) -> Any:
+            return self
+
+    return cast("Any", TrackedFunction)
 
 
 def _runner(target: Callable[..., Any]) -> Callable[..., Any]:

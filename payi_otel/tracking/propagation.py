@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import wrapt
 from opentelemetry import baggage
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
@@ -60,8 +60,16 @@ class TrackedExecutor(Executor):
         self._executor.shutdown(wait, cancel_futures=cancel_futures)
 
 
-class _Patch(wrapt.FunctionWrapper):  # pyright: ignore[reportMissingTypeArgument]
-    """A method we replaced, recognisable as ours."""
+@functools.cache
+def _patch_type() -> type[Any]:
+    """The type of a method we replaced, recognisable as ours."""
+    # Here, because wrapt takes longer to import than the rest of payi_otel.
+    import wrapt
+
+    class Patch(wrapt.FunctionWrapper):  # pyright: ignore[reportMissingTypeArgument]
+        pass
+
+    return Patch
 
 
 def propagate_threads() -> None:
@@ -83,14 +91,15 @@ def stop_propagating_threads() -> None:
 
 def _patch(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
     method = vars(owner)[name]
-    if not isinstance(method, _Patch):
-        setattr(owner, name, cast("Any", _Patch)(method, wrapper))
+    patch = _patch_type()
+    if not isinstance(method, patch):
+        setattr(owner, name, patch(method, wrapper))
 
 
 def _unpatch(owner: type, name: str) -> None:
     method = vars(owner)[name]
-    if isinstance(method, _Patch):
-        setattr(owner, name, cast("Any", method).__wrapped__)
+    if isinstance(method, _patch_type()):
+        setattr(owner, name, method.__wrapped__)
 
 
 def _start_in_scope(start: Callable[[], None], thread: threading.Thread, _args: Any, _kwargs: Any) -> None:
