@@ -262,7 +262,12 @@ def _said(feature: Feature, step: str) -> dict[str, Any]:
     answer = {
         "choices": [{"message": {"role": "assistant", "content": "Here it is. <b>Not bold</b> & done."}}]
     }
-    return {"provider_request_json": json.dumps(prompt), "provider_response_json": json.dumps(answer)}
+    headers = [{"name": "x-request-id", "value": "req_8f21"}, {"name": "set-cookie", "value": "session=abc"}]
+    return {
+        "provider_request_json": json.dumps(prompt),
+        "provider_response_json": json.dumps(answer),
+        "provider_response_headers": headers,
+    }
 
 
 def _score(chance: random.Random, kpi: Kpi, ago: int) -> float:

@@ -117,6 +117,10 @@ def test_one_instance_and_one_of_its_requests(admin: Page, month: Month, shots: 
     # What was said is text, whatever it looks like.
     expect(admin.get_by_text("Here it is. <b>Not bold</b> & done.")).to_be_visible()
     assert_accessible(admin)
+    headers = admin.get_by_role("heading", name="Headers of the response").locator("..")
+    expect(headers).to_contain_text("req_8f21")
+    expect(headers).to_contain_text("(withheld)")
+    expect(headers).not_to_contain_text("session=abc")
     shots.of(admin, "use_case_request")
 
 

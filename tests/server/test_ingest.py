@@ -129,7 +129,11 @@ def test_a_failed_call_needs_no_units(http: httpx2.Client, fresh: Fresh) -> None
 
 def test_prompts_are_kept_only_where_logging_is_enabled(http: httpx2.Client, fresh: Fresh) -> None:
     secret = fresh("SECRET")
-    said = {"provider_request_json": f'{{"q":"{secret}"}}', "provider_response_json": [f"{secret}-answer"]}
+    said = {
+        "provider_request_json": f'{{"q":"{secret}"}}',
+        "provider_response_json": [f"{secret}-answer"],
+        "provider_request_headers": [{"name": "x-feature", "value": secret}],
+    }
     silent, logged, disabled = fresh("silent"), fresh("logged"), fresh("disabled")
     for name in (logged, disabled):
         definition = {"name": name, "description": "d", "logging_enabled": True}

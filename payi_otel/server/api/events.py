@@ -13,6 +13,7 @@ from payi_otel.server.errors import ApiError
 from payi_otel.server.pricing import UnitCount
 from payi_otel.server.store.ingest import Event
 from payi_otel.server.store.use_cases import checked_name
+from payi_otel.server.withholding import without_secrets
 
 LARGEST_COUNT = 2**31 - 1
 _FUTURE = timedelta(minutes=5)
@@ -31,6 +32,7 @@ _COLUMNS = (
     "request_tags",
 )
 _BODIES = ("provider_request_json", "provider_request_reasoning_json", "provider_response_json")
+_HEADERS = ("provider_request_headers", "provider_response_headers")
 
 Count = Annotated[StrictInt, Field(ge=0, le=LARGEST_COUNT)]
 Milliseconds = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
@@ -144,8 +146,8 @@ def to_event(
 ) -> Event:
     """The event to store; raises `ApiError` for what its fields alone show to be wrong.
 
-    `event_id` identifies an event without a `provider_response_id`. Headers of the provider are not kept: they
-    may hold credentials.
+    `event_id` identifies an event without a `provider_response_id`. Headers that may hold credentials are kept
+    without their values.
     """
     columns: dict[str, Any] = {
         name: value for name in _COLUMNS if (value := getattr(item, name)) not in (None, "")
@@ -155,6 +157,9 @@ def to_event(
     if item.event_timestamp is not None:
         columns["event_timestamp"] = _checked_timestamp(item.event_timestamp, now)
     bodies = {name: value for name in _BODIES if (value := getattr(item, name)) is not None}
+    for name in _HEADERS:
+        if headers := getattr(item, name):
+            bodies[name] = without_secrets((header.name, header.value) for header in headers)
     if item.provider_response_function_calls is not None:
         # Which tools were asked for is no secret; with what may be.
         calls = item.provider_response_function_calls

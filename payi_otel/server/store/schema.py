@@ -183,5 +183,7 @@ request_bodies = Table(
     Column("provider_request_reasoning_json", Text),
     Column("provider_response_json", JSON(none_as_null=True)),
     Column("function_calls", JSON(none_as_null=True)),
+    Column("provider_request_headers", JSON(none_as_null=True)),
+    Column("provider_response_headers", JSON(none_as_null=True)),
 )
-"""Prompts and answers: only of use cases whose logging is enabled."""
+"""Prompts, answers and headers: only of use cases whose logging is enabled."""

@@ -24,6 +24,10 @@ router = APIRouter()
 
 _AT_ONCE = 50
 _LONGEST_SHOWN = 200_000
+_HEADERS = {
+    "provider_request_headers": "Headers of the request",
+    "provider_response_headers": "Headers of the response",
+}
 _MILLION = 1_000_000
 
 
@@ -122,7 +126,7 @@ def show(
         states=states,
         limit_names={limit.limit_id: limit.limit_name for limit in named if limit},
         said=_said(said or {}),
-        is_logged=said is not None,
+        headers={title: (said or {}).get(name) for name, title in _HEADERS.items()},
     )
 
 

@@ -357,6 +357,8 @@ def upgrade() -> None:
         sa.Column("provider_request_reasoning_json", sa.Text(), nullable=True),
         sa.Column("provider_response_json", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("function_calls", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("provider_request_headers", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("provider_response_headers", sa.JSON(none_as_null=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["request"], ["requests.id"], name=op.f("fk_request_bodies_request"), ondelete="CASCADE"
         ),
