@@ -135,7 +135,8 @@ def test_a_chart_over_time_has_the_numbers_of_its_table() -> None:
     assert [row[1] for row in chart.rows] == ["$0.10", "$0.00", "-", "$0.000123"]
     assert figure["layout"]["yaxis"]["title"]["text"] == "US dollars"
     assert figure["layout"]["yaxis"]["tickprefix"] == "$"
-    assert [note["text"] for note in figure["layout"]["annotations"]] == ["goal $0.20"]
+    goal = figure["data"][1]
+    assert (goal["name"], goal["y"], figure["layout"]["showlegend"]) == ("goal $0.20", [0.2, 0.2], True)
     assert "at most $0.10 on 18 Nov 2026" in chart.summary
     assert not chart.is_empty
 

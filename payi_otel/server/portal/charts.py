@@ -95,15 +95,15 @@ def time_series(
         figure.add_trace(trace)
     figure.update_layout(
         barmode="stack" if kind == "stacked" else "group",
-        showlegend=len(series) > 1,
+        showlegend=len(series) > 1 or goal is not None,
         xaxis={"type": "date"},
         yaxis={"rangemode": "tozero"},
     )
     for mark in marks:
         if times and times[0] <= mark.at:
             _add_mark(figure, mark)
-    if goal is not None:
-        _add_goal(figure, goal, unit)
+    if goal is not None and x:
+        _add_goal(figure, x, goal, unit)
     rows = [
         [label, *(unit.text(numbers[index]) for numbers in series.values())]
         for index, label in enumerate(labels)
@@ -299,22 +299,19 @@ def _add_mark(figure: Any, mark: Mark) -> None:
     )
 
 
-def _add_goal(figure: Any, goal: Number, unit: Unit) -> None:
-    level = float(goal)
-    figure.add_shape(
-        type="line",
-        x0=0,
-        x1=1,
-        xref="paper",
-        y0=level,
-        y1=level,
-        line={"dash": "dash", "width": 1},
-        name="goal",
+def _add_goal(figure: Any, x: Sequence[str], goal: Number, unit: Unit) -> None:
+    # Named in the legend: words at the line would lie on the numbers that are near it.
+    figure.add_trace(
+        go.Scatter(
+            x=[x[0], x[-1]],
+            y=[float(goal)] * 2,
+            mode="lines",
+            name=f"goal {unit.text(goal)}",
+            line={"dash": "dash", "width": 1},
+            meta={"tone": "good"},
+            hoverinfo="skip",
+        )
     )
-    figure.add_annotation(
-        x=1, xref="paper", y=level, text=f"goal {unit.text(goal)}", showarrow=False, xanchor="right",
-        yanchor="bottom", name="goal",
-    )  # fmt: skip
 
 
 def _peaks(labels: Sequence[str], series: Mapping[str, Sequence[Number | None]], unit: Unit) -> str:
