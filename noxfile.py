@@ -71,6 +71,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Write benchmarks/RESULTS.md anew: what a call costs with us, with every peer, and without any."""
+    session.install("-e", PACKAGE, "uv")
+    session.run("python", "benchmarks/table.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """ruff and pyright strict."""
     session.install("-e", PACKAGE, *LINT_GROUP, *TEST_GROUP, *ZERO_CODE)
