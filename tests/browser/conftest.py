@@ -61,9 +61,9 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The server that the tests share."""
+    """The server that the tests of a file share: what they leave there is no concern of other files."""
     database = tmp_path_factory.mktemp("portal") / "payi.db"
     with background_server(database) as server:
         month = fill(server.url, server.api_key)
@@ -132,7 +132,7 @@ def _none(problems: list[str]) -> None:
     assert problems == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _states(browser: Browser, portal: Portal) -> dict[str, object]:
     """The cookies of those who are signed in, by role: signing in anew for each test would be slow."""
 

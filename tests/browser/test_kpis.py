@@ -12,7 +12,7 @@ from tests.browser.data import FEATURES
 from tests.browser.kpi_data import CLICKS, IMAGE_AD, SATISFACTION, VALUE, send_guide
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def guide(portal: Portal) -> None:
     """The guide's example on the shared server."""
     send_guide(portal.server, portal.month.now)
