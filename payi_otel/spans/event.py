@@ -59,6 +59,18 @@ class IngestEvent:
         return body
 
 
+ATTRIBUTION = (
+    "use_case_name",
+    "use_case_id",
+    "use_case_version",
+    "use_case_step",
+    "user_id",
+    "account_name",
+    "limit_ids",
+    "use_case_properties",
+)
+"""The fields that say whose call it was."""
+
 _OPTIONAL_FIELDS = (
     "resource",
     "scope",
@@ -70,15 +82,8 @@ _OPTIONAL_FIELDS = (
     "provider_request_json",
     "provider_response_json",
     "provider_response_function_calls",
-    "use_case_name",
-    "use_case_id",
-    "use_case_version",
-    "use_case_step",
-    "user_id",
-    "account_name",
-    "limit_ids",
     "properties",
-    "use_case_properties",
+    *ATTRIBUTION,
 )
 
 

@@ -8,21 +8,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from payi_otel.spans import semconv
-from payi_otel.spans.event import IngestEvent
+from payi_otel.spans.event import ATTRIBUTION, IngestEvent
 from payi_otel.spans.neutral import SpanData
 
 # How far apart in time two instrumentations report the end of one call.
 _SAME_CALL_NS = 2_000_000_000
-_OWNERSHIP = (
-    "use_case_name",
-    "use_case_id",
-    "use_case_version",
-    "use_case_step",
-    "user_id",
-    "account_name",
-    "limit_ids",
-    "use_case_properties",
-)
 # Calls of one instrumentation that tell the same within that time.
 _MOST_ALONE = 1_000
 
@@ -53,11 +43,11 @@ def _merged(first: IngestEvent, second: IngestEvent) -> IngestEvent:
     owner = max(first, second, key=_ownership)
     if _is_ours(rich) or _ownership(owner) == _ownership(rich):
         return rich
-    return replace(rich, **{name: getattr(owner, name) for name in _OWNERSHIP})
+    return replace(rich, **{name: getattr(owner, name) for name in ATTRIBUTION})
 
 
 def _ownership(event: IngestEvent) -> int:
-    return sum(bool(getattr(event, name)) for name in _OWNERSHIP)
+    return sum(bool(getattr(event, name)) for name in ATTRIBUTION)
 
 
 def _is_ours(event: IngestEvent) -> bool:
