@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from payi_otel.server.main import background_server
+from payi_otel.server.store.engine import Store
 from tests.support.postgresql import Cluster, NoPostgreSQL, running_cluster
 
 _numbers = itertools.count(1)
@@ -41,6 +42,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "payi.db")
     return request.getfixturevalue("cluster").new_database()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """Its tables alone, without a server."""
+    opened = Store(url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="package")

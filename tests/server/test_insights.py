@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -31,13 +30,6 @@ from payi_otel.server.store.schema import requests
 NOW = datetime(2026, 10, 20, 12, 30, tzinfo=timezone.utc)
 START = datetime(2026, 10, 10, 5, 0, tzinfo=timezone.utc)
 DAYS = 6
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store(url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -37,13 +36,6 @@ NOW = datetime(2026, 10, 20, 12, 30, tzinfo=timezone.utc)
 START, END = NOW - timedelta(days=10), NOW + timedelta(days=1)
 INSTANCES = 7
 OF_EACH = 3
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store(url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

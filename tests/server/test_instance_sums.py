@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -27,13 +26,6 @@ from payi_otel.server.store.values import facts
 
 NOW = datetime(2026, 10, 20, 12, 30, tzinfo=timezone.utc)
 EARLIER, LATER = NOW - timedelta(days=20), NOW - timedelta(days=3)
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store(url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

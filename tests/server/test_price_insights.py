@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -19,13 +18,6 @@ from payi_otel.server.store.reprice import Selection
 from payi_otel.server.store.value_preview import latest
 
 NOW = datetime(2026, 10, 20, 12, 30, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store(url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -33,13 +32,6 @@ from tests.server.conftest import event, stored, summary
 from tests.support.postgresql import Cluster
 
 NOW = datetime(2026, 10, 20, 12, 30, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store(url)
-    yield opened
-    opened.close()
 
 
 def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:

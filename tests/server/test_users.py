@@ -20,12 +20,12 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def store(url: str) -> Store:
-    opened = Store(url)
-    with opened.write() as connection:
+def store(store: Store) -> Store:
+    """With two applications, one of which has a key."""
+    with store.write() as connection:
         allow_key(connection, "sk-one", NOW)
         ensure_application(connection, "other", NOW)
-    return opened
+    return store
 
 
 def test_a_user_session_lasts_until_the_user_is_removed(store: Store) -> None:
