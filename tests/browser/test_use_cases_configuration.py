@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Portal, Shots, assert_accessible
 
@@ -107,7 +107,7 @@ def test_goals_fit_their_type(
 
 
 def test_the_hint_follows_the_type(configured: Callable[[str], Page], shots: Shots) -> None:
-    page = configured("hint_case")
+    page = configured("late_hint_case")
     page.get_by_role("button", name="+ KPI").click()
     dialog = dialog_of(page, "New Use Case KPI")
     expect(dialog.get_by_text("The share of true to reach")).to_be_visible()
@@ -166,6 +166,22 @@ def test_edit_and_delete_a_kpi(configured: Callable[[str], Page], portal: Portal
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("status")).to_have_text("KPI tempo is deleted.")
     expect(page.get_by_role("row", name=re.compile("^tempo"))).to_have_count(0)
+
+
+def test_a_hint_that_arrives_late_leaves_the_focus_where_it_is(configured: Callable[[str], Page]) -> None:
+    page = configured("late_hint_case")
+    held: list[Route] = []
+    page.route("**/kpis/goal*", lambda route: held.append(route))
+    page.get_by_role("button", name="+ KPI").click()
+    dialog = dialog_of(page, "New Use Case KPI")
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog.get_by_label("Name")).to_be_focused()
+    with page.expect_request("**/kpis/goal*"):
+        dialog.get_by_label("Type").select_option("Likert (7)")
+    dialog.get_by_label("Goal").focus()
+    held.pop().continue_()
+    expect(dialog.get_by_text("The average to reach, 1 to 7.")).to_be_visible()
+    expect(dialog.get_by_label("Goal")).to_be_focused()
 
 
 def test_description_logging_limit_and_version(configured: Callable[[str], Page], shots: Shots) -> None:

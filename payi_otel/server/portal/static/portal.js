@@ -78,8 +78,12 @@
 
   var dialog = document.getElementById("dialog");
 
-  document.addEventListener("htmx:after:swap", function () {
+  document.addEventListener("htmx:after:swap", function (event) {
     drawAll(Array.from(document.querySelectorAll("[data-figure]:not([data-drawn])")));
+    // A hint that arrives, or a part of the page behind, must not take the focus from who is writing.
+    if (event.detail.ctx.target !== dialog) {
+      return;
+    }
     if (dialog.childElementCount && !dialog.open) {
       dialog.showModal();
     }
