@@ -53,8 +53,8 @@ class KnownCalls:
                 admitted = self._sightings.admit(event, place) or self._still_wanted(event, span)
                 if admitted is not None:
                     news[span] = admitted
-                    rival = events.get(admitted.provider_response_id, admitted)
-                    events[admitted.provider_response_id] = richer(rival, admitted)
+                    rival = events.get(admitted.provider_response_id)
+                    events[admitted.provider_response_id] = richer(rival, admitted) if rival else admitted
             try:
                 store(list(events.values()))
             except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any, cast
 
@@ -48,86 +48,94 @@ def read_attributes(attributes: Mapping[str, Any], start_time_ns: int) -> Ingest
     category = attributes.get(semconv.CATEGORY)
     if not event_id or not category or attributes.get(semconv.UNPRICED):
         return None
-    groups = _grouped(attributes)
+    fields: dict[str, Any] = {}
+    units: dict[str, dict[str, int]] = {}
+    properties: dict[str, str | None] = {}
+    use_case_properties: dict[str, str | None] = {}
+    # One pass: a span has few of the attributes that one may have.
+    for name, value in attributes.items():
+        known = _FIELDS.get(name)
+        if known is not None:
+            field, read = known
+            fields[field] = read(value)
+        elif not name.startswith(_PREFIXES):
+            continue
+        elif name.startswith(semconv.UNITS):
+            if isinstance(value, int):
+                # Unit names may hold dots ("image.hd.1024x1024"): only the last one splits.
+                unit, _, side = name[_UNITS_AT:].rpartition(".")
+                units.setdefault(unit, {"input": 0, "output": 0})[side] = value
+        elif name.startswith(semconv.REQUEST_PROPERTIES):
+            properties[name[_PROPERTIES_AT:]] = _property(value)
+        else:
+            use_case_properties[name[_USE_CASE_PROPERTIES_AT:]] = _property(value)
     return IngestEvent(
         provider_response_id=str(event_id),
         category=str(category),
-        resource=_text(attributes, semconv.RESOURCE),
-        scope=_text(attributes, semconv.RESOURCE_SCOPE),
-        units=_units(groups[semconv.UNITS]),
+        units=units,
         event_timestamp=datetime.fromtimestamp(start_time_ns / 1e9, tz=timezone.utc),
-        end_to_end_latency_ms=_whole(attributes, semconv.LATENCY_MS),
-        time_to_first_token_ms=_whole(attributes, semconv.TIME_TO_FIRST_TOKEN_MS),
-        time_to_first_completion_token_ms=_whole(attributes, semconv.TIME_TO_FIRST_COMPLETION_TOKEN_MS),
-        http_status_code=_whole(attributes, semconv.HTTP_STATUS),
-        provider_uri=_text(attributes, semconv.PROVIDER_URI),
-        provider_request_json=_text(attributes, semconv.REQUEST_JSON),
-        provider_response_json=_text(attributes, semconv.RESPONSE_JSON),
-        provider_response_function_calls=_function_calls(attributes),
-        use_case_name=_text(attributes, semconv.USE_CASE_NAME),
-        use_case_id=_text(attributes, semconv.USE_CASE_ID),
-        use_case_version=_version(attributes),
-        use_case_step=_text(attributes, semconv.USE_CASE_STEP),
-        user_id=_text(attributes, semconv.USER_ID),
-        account_name=_text(attributes, semconv.ACCOUNT_NAME),
-        limit_ids=tuple(str(item) for item in attributes.get(semconv.LIMIT_IDS) or ()),
-        properties=_properties(groups[semconv.REQUEST_PROPERTIES]),
-        use_case_properties=_properties(groups[semconv.USE_CASE_PROPERTIES]),
+        properties=properties,
+        use_case_properties=use_case_properties,
         estimated=attributes.get(semconv.USAGE_SOURCE) == "estimated",
+        **fields,
     )
 
 
-def _text(attributes: Mapping[str, Any], name: str) -> str | None:
-    value = attributes.get(name)
+def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _whole(attributes: Mapping[str, Any], name: str) -> int | None:
-    value = attributes.get(name)
+def _whole(value: Any) -> int | None:
     return int(value) if isinstance(value, (int, float)) else None
 
 
-def _version(attributes: Mapping[str, Any]) -> int | None:
+def _version(value: Any) -> int | None:
     """The version, which is text where it came through baggage."""
-    value = attributes.get(semconv.USE_CASE_VERSION)
-    return parse_version(value) if isinstance(value, str) else _whole(attributes, semconv.USE_CASE_VERSION)
+    return parse_version(value) if isinstance(value, str) else _whole(value)
 
 
-_PREFIXES = (semconv.UNITS, semconv.REQUEST_PROPERTIES, semconv.USE_CASE_PROPERTIES)
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(str(item) for item in value or ())
 
 
-def _grouped(attributes: Mapping[str, Any]) -> dict[str, list[tuple[str, Any]]]:
-    """The attributes under each prefix, by their name behind it."""
-    groups: dict[str, list[tuple[str, Any]]] = {prefix: [] for prefix in _PREFIXES}
-    for name, value in attributes.items():
-        if name.startswith(_PREFIXES):
-            prefix = next(prefix for prefix in _PREFIXES if name.startswith(prefix))
-            groups[prefix].append((name[len(prefix) :], value))
-    return groups
-
-
-def _units(counts: list[tuple[str, Any]]) -> dict[str, dict[str, int]]:
-    units: dict[str, dict[str, int]] = {}
-    for name, value in counts:
-        if isinstance(value, int):
-            # Unit names may hold dots ("image.hd.1024x1024"): only the last one splits.
-            unit, _, side = name.rpartition(".")
-            units.setdefault(unit, {"input": 0, "output": 0})[side] = value
-    return units
-
-
-def _properties(values: list[tuple[str, Any]]) -> dict[str, str | None]:
+def _property(value: Any) -> str | None:
     # A property without a value is an empty sequence: a span attribute has no null.
-    return {name: None if value in ((), []) else str(value) for name, value in values}
+    return None if value in ((), []) else str(value)
 
 
-def _function_calls(attributes: Mapping[str, Any]) -> tuple[dict[str, str | None], ...]:
-    text = attributes.get(semconv.FUNCTION_CALLS)
-    if not isinstance(text, str):
+def _function_calls(value: Any) -> tuple[dict[str, str | None], ...]:
+    if not isinstance(value, str):
         return ()
     try:
-        calls = json.loads(text)
+        calls = json.loads(value)
     except ValueError:
         # Cut by the user's attribute length limit.
         return ()
     return tuple(cast("list[dict[str, str | None]]", calls)) if isinstance(calls, list) else ()
+
+
+_PREFIXES = (semconv.UNITS, semconv.REQUEST_PROPERTIES, semconv.USE_CASE_PROPERTIES)
+_UNITS_AT = len(semconv.UNITS)
+_PROPERTIES_AT = len(semconv.REQUEST_PROPERTIES)
+_USE_CASE_PROPERTIES_AT = len(semconv.USE_CASE_PROPERTIES)
+
+# The event's fields that an attribute holds alone, and how it is read.
+_FIELDS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    semconv.RESOURCE: ("resource", _text),
+    semconv.RESOURCE_SCOPE: ("scope", _text),
+    semconv.LATENCY_MS: ("end_to_end_latency_ms", _whole),
+    semconv.TIME_TO_FIRST_TOKEN_MS: ("time_to_first_token_ms", _whole),
+    semconv.TIME_TO_FIRST_COMPLETION_TOKEN_MS: ("time_to_first_completion_token_ms", _whole),
+    semconv.HTTP_STATUS: ("http_status_code", _whole),
+    semconv.PROVIDER_URI: ("provider_uri", _text),
+    semconv.REQUEST_JSON: ("provider_request_json", _text),
+    semconv.RESPONSE_JSON: ("provider_response_json", _text),
+    semconv.FUNCTION_CALLS: ("provider_response_function_calls", _function_calls),
+    semconv.USE_CASE_NAME: ("use_case_name", _text),
+    semconv.USE_CASE_ID: ("use_case_id", _text),
+    semconv.USE_CASE_VERSION: ("use_case_version", _version),
+    semconv.USE_CASE_STEP: ("use_case_step", _text),
+    semconv.USER_ID: ("user_id", _text),
+    semconv.ACCOUNT_NAME: ("account_name", _text),
+    semconv.LIMIT_IDS: ("limit_ids", _texts),
+}

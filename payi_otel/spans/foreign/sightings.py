@@ -109,11 +109,12 @@ class Sightings:
         A richer event of a known call keeps the id that the call was sent under: it replaces what was sent. The
         use case is that of the one which tells most of it.
         """
+        facts = _facts_key(event)
         with self._lock:
-            known = self._find(event, place)
+            known = self._find(event, place, facts)
             if known is None:
                 known = _Sighting(_slim(event), place.scope_name, place.end_ns)
-                self._keep_alone(known)
+                self._keep_alone(known, facts)
                 self._keep(known, event, place)
                 return event
             self._drop_alone(known)
@@ -125,7 +126,7 @@ class Sightings:
             known.event = _slim(told)
             return told
 
-    def _find(self, event: IngestEvent, place: Place) -> _Sighting | None:
+    def _find(self, event: IngestEvent, place: Place, facts: Hashable) -> _Sighting | None:
         same = self._by_key.get(_id_key(event))
         if same is not None:
             return same
@@ -136,8 +137,11 @@ class Sightings:
             relative = self._by_key.get(key)
             if relative is not None and _may_be_one(relative, event, place):
                 return relative
+        tellers = self._alone.get(facts)
+        if tellers is None:
+            return None
         named = _is_named(event)
-        for (scope_name, is_named), alone in self._alone.get(_facts_key(event), {}).items():
+        for (scope_name, is_named), alone in tellers.items():
             if scope_name == place.scope_name or (named and is_named):
                 continue
             for one in alone:
@@ -155,14 +159,13 @@ class Sightings:
         while len(self._by_key) > self._limit:
             self._by_key.popitem(last=False)
 
-    def _keep_alone(self, sighting: _Sighting) -> None:
-        key = _facts_key(sighting.event)
-        tellers = self._alone.pop(key, {})
+    def _keep_alone(self, sighting: _Sighting, facts: Hashable) -> None:
+        tellers = self._alone.pop(facts, {})
         alone = tellers.setdefault(_teller(sighting), deque(maxlen=_MOST_ALONE))
         while alone and sighting.end_ns - alone[0].end_ns >= _SAME_CALL_NS:
             alone.popleft()
         alone.append(sighting)
-        self._alone[key] = tellers
+        self._alone[facts] = tellers
         while len(self._alone) > self._limit:
             self._alone.popitem(last=False)
 
@@ -208,9 +211,11 @@ def _agree(first: IngestEvent, second: IngestEvent) -> bool:
 
 
 def _tokens(event: IngestEvent) -> tuple[int, int]:
-    return sum(unit["input"] for unit in event.units.values()), sum(
-        unit["output"] for unit in event.units.values()
-    )
+    put_in = put_out = 0
+    for unit in event.units.values():
+        put_in += unit["input"]
+        put_out += unit["output"]
+    return put_in, put_out
 
 
 def _id_key(event: IngestEvent) -> Hashable:
