@@ -212,7 +212,10 @@ def histogram(
             y=list(counts.values()),
             name=title,
             text=[f"{number:,}" if number else "" for number in counts.values()],
-            textposition="outside",
+            # In the bar where it fits: the lines go behind bars, and would cross what is written above them.
+            textposition="auto",
+            insidetextanchor="end",
+            textangle=0,
             cliponaxis=False,
             customdata=[
                 _plain(f"{name}: {number:,} ({share})")
@@ -234,6 +237,7 @@ def histogram(
         figure.add_vline(
             x=places[name],
             name=name,
+            layer="below",
             line={"dash": "dot" if name == "goal" else "solid"},
             # To different sides: close together their words would lie on one another.
             annotation={

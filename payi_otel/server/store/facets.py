@@ -9,9 +9,9 @@ from datetime import datetime
 from operator import add
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 
-from payi_otel.server.store.engine import upsert
+from payi_otel.server.store.bulk import add_all, update_all
 from payi_otel.server.store.groups import Group, Key, Sums, regrouped, resummed
 from payi_otel.server.store.schema_facets import FACETS, HISTOGRAMS, Facet, facets
 from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS
@@ -54,9 +54,7 @@ def apply(
         return
     # In one order everywhere, so that two batches with the same facets cannot block each other.
     rows.sort(key=lambda row: row["key"])
-    statement = upsert(connection, facets)
-    added = {name: facets.c[name] + statement.excluded[name] for name in SUMS}
-    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=added), rows)
+    add_all(connection, facets, rows, ("key",), SUMS)
     _count(connection, counted)
 
 
@@ -101,9 +99,8 @@ def _count(connection: Connection, counted: Mapping[str, Group]) -> None:
                 _added(row.latency, group.latency),
                 _added(row.first_token, group.first_token),
             )
-            changed.append({"row_key": row.key, "latency": latency, "first_token": first_token})
-    if changed:
-        connection.execute(update(facets).where(facets.c.key == bindparam("row_key")), changed)
+            changed.append({"key": row.key, "latency": latency, "first_token": first_token})
+    update_all(connection, facets, HISTOGRAMS, changed, "key")
 
 
 def _added(kept: Mapping[str, int] | None, more: Mapping[int, int]) -> dict[str, int] | None:

@@ -25,9 +25,10 @@ from payi_otel.server.store import (
     rollups,
 )
 from payi_otel.server.store import requests as stored
+from payi_otel.server.store.bulk import insert_missing
 from payi_otel.server.store.costing import price_key, priced
-from payi_otel.server.store.engine import Overtaken, upsert
-from payi_otel.server.store.instances import Identity, Properties
+from payi_otel.server.store.engine import Overtaken
+from payi_otel.server.store.instances import Identity, Instance, Properties
 from payi_otel.server.store.limit_counts import Change, States
 from payi_otel.server.store.owners import Owner
 from payi_otel.server.store.requests import StoredRequest
@@ -130,6 +131,7 @@ class _Ingest:
         self._deltas: dict[int, list[rollups.Delta]] = {}
         self._changes: dict[int, Change] = {}
         self._said: Mapping[int, States] = {}
+        self._made: dict[Identity, Instance] = {}
 
     def run(self) -> list[Outcome]:
         ids = {item.event.provider_response_id for item in self._items}
@@ -143,7 +145,7 @@ class _Ingest:
         self._update(known)
         self._keep_bodies()
         deltas = [delta for both in self._deltas.values() for delta in both]
-        instance_sums.apply(self._connection, self._application_id, deltas)
+        instance_sums.apply(self._connection, self._application_id, deltas, self._made)
         instances.merge_all_properties(self._connection, self._instance_properties())
         self._said = limit_counts.count(self._connection, self._application_id, list(self._changes.values()))
         rollups.apply(self._connection, self._application_id, deltas)
@@ -161,6 +163,9 @@ class _Ingest:
             if item.identity is not None and wanted.get(item.identity) is None:
                 wanted[item.identity] = item.event.use_case_version
         found = owners.ensure(self._connection, self._application_id, wanted, self._now)
+        for identity, owner in found.items():
+            if owner.instance is not None and owner.instance.is_new:
+                self._made[identity] = owner.instance
         for item in items:
             if item.identity is not None:
                 item.owner = found[item.identity].at_version(item.event.use_case_version)
@@ -203,26 +208,16 @@ class _Ingest:
     def _insert(self, items: Sequence[_Item]) -> None:
         if not items:
             return
-        rows = {str(uuid.uuid4()): item for item in items}
-        for request_id, item in rows.items():
-            item.values = self._new_values(item, request_id)
-        # Rows without an id are never in anybody's way.
-        ordered = sorted(
-            (item.values for item in items if item.values), key=lambda row: row["provider_response_id"] or ""
-        )
-        statement = upsert(self._connection, requests).on_conflict_do_nothing(index_elements=list(_UNIQUE))
-        made = self._connection.execute(
-            statement.returning(requests.c.id, requests.c.request_id), [dict(row) for row in ordered]
-        ).all()
-        if len(made) < len(items):
+        # In one order everywhere; rows without an id are never in anybody's way.
+        ordered = sorted(items, key=lambda item: item.event.provider_response_id or "")
+        rows = [self._new_values(item) for item in ordered]
+        if len(insert_missing(self._connection, requests, rows, _UNIQUE)) < len(rows):
             raise Overtaken
-        for row in made:
-            item = rows[row.request_id]
-            assert item.values is not None
-            item.values = {**item.values, "id": row.id}
-            self._counted(item, None, item.values)
+        for item, row in zip(ordered, rows, strict=True):
+            item.values = row
+            self._counted(item, None, row)
 
-    def _new_values(self, item: _Item, request_id: str) -> dict[str, Any]:
+    def _new_values(self, item: _Item) -> dict[str, Any]:
         values = {
             **_EMPTY,
             "event_timestamp": self._now,
@@ -230,7 +225,7 @@ class _Ingest:
             **item.owner.columns,
             "properties": dict(item.event.properties),
             "application_id": self._application_id,
-            "request_id": request_id,
+            "request_id": str(uuid.uuid4()),
             "provider_response_id": item.event.provider_response_id,
             "ingest_timestamp": self._now,
         }

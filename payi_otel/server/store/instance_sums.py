@@ -3,37 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from operator import add
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
-from payi_otel.server.store.engine import upsert
-from payi_otel.server.store.rollups import Delta, is_failure
+from payi_otel.server.store.bulk import add_all
+from payi_otel.server.store.groups import Sums
+from payi_otel.server.store.instances import Instance
+from payi_otel.server.store.rollups import Delta
 from payi_otel.server.store.schema import instances, kpi_scores, use_cases
 from payi_otel.server.store.schema_instances import INSTANCE_SUMS, instance_sums
-from payi_otel.server.store.types import split_money
+from payi_otel.server.store.schema_rollups import SUMS
 
 _Identity = tuple[str, str]
+
+
+_NONE: Mapping[_Identity, Instance] = {}
+_TIMES = {
+    "began_at": "CASE WHEN excluded.began_at < kept.began_at THEN excluded.began_at ELSE kept.began_at END",
+    "ended_at": "CASE WHEN excluded.ended_at > kept.ended_at THEN excluded.ended_at ELSE kept.ended_at END",
+}
 
 
 @dataclass(slots=True)
 class _Sums:
     began_at: datetime
     ended_at: datetime
-    numbers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(INSTANCE_SUMS, 0))
+    sums: Sums
 
-    def add(self, delta: Delta) -> None:
-        self.began_at = min(self.began_at, delta.values["event_timestamp"])
-        self.ended_at = max(self.ended_at, delta.values["event_timestamp"])
-        for name, number in _numbers(delta.values).items():
-            self.numbers[name] += delta.sign * number
+    def add(self, at: datetime, sums: Sums) -> None:
+        self.began_at = min(self.began_at, at)
+        self.ended_at = max(self.ended_at, at)
+        self.sums = tuple(map(add, self.sums, sums))
+
+    def columns(self) -> dict[str, Any]:
+        named = dict(zip(SUMS, self.sums, strict=True))
+        return {
+            "began_at": self.began_at,
+            "ended_at": self.ended_at,
+            **{name: named[name] for name in INSTANCE_SUMS if name in named},
+            "cost_whole": named["input_whole"] + named["output_whole"],
+            "cost_rest": named["input_rest"] + named["output_rest"],
+        }
 
 
-def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) -> None:
+def apply(
+    connection: Connection,
+    application_id: int,
+    deltas: Iterable[Delta],
+    made: Mapping[_Identity, Instance] = _NONE,
+) -> None:
     """Add requests to the sums of their instances, or take them out; those of deleted instances count no more.
 
+    `made` are instances that this transaction has made: they need neither be looked for, nor can they have scores.
     Before a transaction locks instances, limits or roll-ups: all lock in one order, and none waits for another.
     """
     found: dict[_Identity, _Sums] = {}
@@ -42,46 +67,43 @@ def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) 
         if name is None or use_case_id is None:
             continue
         at = delta.values["event_timestamp"]
-        found.setdefault((name, use_case_id), _Sums(at, at)).add(delta)
+        before = found.get((name, use_case_id))
+        if before is None:
+            found[name, use_case_id] = _Sums(at, at, delta.sums)
+        else:
+            before.add(at, delta.sums)
     rows: list[dict[str, Any]] = [
-        {
-            **row,
-            "began_at": found[identity].began_at,
-            "ended_at": found[identity].ended_at,
-            **found[identity].numbers,
-        }
-        for identity, row in _instances(connection, application_id, found).items()
+        {**row, **found[identity].columns()}
+        for identity, row in _instances(connection, application_id, found, made).items()
     ]
     if not rows:
         return
     rows.sort(key=lambda row: row["instance"])
-    _increase(connection, rows)
+    add_all(connection, instance_sums, rows, ("instance",), INSTANCE_SUMS, _TIMES)
     left = [row["instance"] for row in rows if row["calls"] < 0]
     if left:
         emptied = instance_sums.c.instance.in_(left) & (instance_sums.c.calls == 0)
         connection.execute(delete(instance_sums).where(emptied))
-    _date_scores(connection, [row["instance"] for row in rows])
-
-
-def _numbers(values: Mapping[str, Any]) -> dict[str, int]:
-    whole, rest = split_money(values["input_cost"] + values["output_cost"])
-    return {
-        "calls": 1,
-        "failures": int(is_failure(values)),
-        "input_tokens": values["input_tokens"],
-        "output_tokens": values["output_tokens"],
-        "latency_ms": values["end_to_end_latency_ms"] or 0,
-        "cost_whole": whole,
-        "cost_rest": rest,
-    }
+    new = {instance.id for instance in made.values()}
+    _date_scores(connection, [row["instance"] for row in rows if row["instance"] not in new])
 
 
 def _instances(
-    connection: Connection, application_id: int, wanted: Iterable[_Identity]
+    connection: Connection,
+    application_id: int,
+    wanted: Iterable[_Identity],
+    made: Mapping[_Identity, Instance],
 ) -> dict[_Identity, dict[str, Any]]:
-    identities = set(wanted)
+    found: dict[_Identity, dict[str, Any]] = {}
+    identities: set[_Identity] = set()
+    for identity in wanted:
+        new = made.get(identity)
+        if new is None:
+            identities.add(identity)
+        else:
+            found[identity] = {"instance": new.id, "use_case": new.use_case, "version": new.type_version}
     if not identities:
-        return {}
+        return found
     # By their ids alone, which an index leads to, and not one use case after the other.
     statement = (
         select(
@@ -97,25 +119,14 @@ def _instances(
             instances.c.use_case_id.in_({use_case_id for _, use_case_id in identities}),
         )
     )
-    return {
-        (row.name, row.use_case_id): {
-            "instance": row.id,
-            "use_case": row.use_case,
-            "version": row.type_version,
-        }
-        for row in connection.execute(statement)
-        if (row.name, row.use_case_id) in identities
-    }
-
-
-def _increase(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    statement = upsert(connection, instance_sums)
-    kept, new = instance_sums.c, statement.excluded
-    changes: dict[str, Any] = {name: kept[name] + new[name] for name in INSTANCE_SUMS}
-    changes["began_at"] = case((new.began_at < kept.began_at, new.began_at), else_=kept.began_at)
-    changes["ended_at"] = case((new.ended_at > kept.ended_at, new.ended_at), else_=kept.ended_at)
-    statement = statement.on_conflict_do_update(index_elements=["instance"], set_=changes)
-    connection.execute(statement, rows)
+    for row in connection.execute(statement):
+        if (row.name, row.use_case_id) in identities:
+            found[row.name, row.use_case_id] = {
+                "instance": row.id,
+                "use_case": row.use_case,
+                "version": row.type_version,
+            }
+    return found
 
 
 def _date_scores(connection: Connection, wanted: list[int]) -> None:
@@ -126,5 +137,5 @@ def _date_scores(connection: Connection, wanted: list[int]) -> None:
         .where(kpi_scores.c.instance.in_(wanted), kpi_scores.c.at > instance_sums.c.began_at)
         .order_by(kpi_scores.c.id)
     )
-    for row in connection.execute(late).all():
+    for row in connection.execute(late).all() if wanted else ():
         connection.execute(update(kpi_scores).where(kpi_scores.c.id == row.id).values(at=row.began_at))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, delete, select, update
 
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store import limits
-from payi_otel.server.store.engine import upsert
+from payi_otel.server.store.bulk import insert_missing
 from payi_otel.server.store.schema import instances, use_cases
 from payi_otel.server.store.use_cases import UseCase
 
@@ -25,7 +25,7 @@ Identity = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A run of a use case."""
+    """A run of a use case. `is_new` while the transaction that made it is under way: nobody else knows it yet."""
 
     id: int
     use_case: int
@@ -34,6 +34,7 @@ class Instance:
     type_version: int
     properties: Properties
     limit_id: str | None = None
+    is_new: bool = False
 
 
 def new_id() -> str:
@@ -125,26 +126,21 @@ def _insert_all(
         }
         for (name, use_case_id), version in versions.items()
     ]
-    statement = upsert(connection, instances).on_conflict_do_nothing(
-        index_elements=["use_case", "use_case_id"]
-    )
-    columns = (instances.c.id, instances.c.use_case, instances.c.use_case_id)
-    inserted = connection.execute(statement.returning(*columns), rows).all()
-    ids = {(row.use_case, row.use_case_id): row.id for row in inserted}
+    inserted = insert_missing(connection, instances, rows, ("use_case", "use_case_id"))
     made: dict[Identity, Instance] = {}
     limited: dict[str, dict[str, str]] = {}
     for identity, row in zip(versions, rows, strict=True):
-        row_id = ids.get((row["use_case"], row["use_case_id"]))
-        if row_id is None:
+        if row["id"] not in inserted:
             continue
         made[identity] = Instance(
-            id=row_id,
+            id=row["id"],
             use_case=row["use_case"],
             use_case_name=identity[0],
             use_case_id=identity[1],
             type_version=row["type_version"],
             properties={},
             limit_id=row["limit_id"],
+            is_new=True,
         )
         if row["limit_id"] is not None:
             limited.setdefault(identity[0], {})[row["limit_id"]] = identity[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import add
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from payi_otel.server.store import facets
-from payi_otel.server.store.engine import upsert
+from payi_otel.server.store.bulk import add_all
 from payi_otel.server.store.groups import Group, Key, Sums
 from payi_otel.server.store.histograms import bucket_of
 from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS, rollup_units, rollups
@@ -24,10 +24,15 @@ _NOTHING = dict.fromkeys(DIMENSIONS)
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A request that comes (`sign` 1) or goes (-1); `values` are its columns by name."""
+    """A request that comes (`sign` 1) or goes (-1); `values` are its columns by name, `sums` what it adds."""
 
     values: Mapping[str, Any]
     sign: int = 1
+    sums: Sums = field(init=False)
+
+    def __post_init__(self) -> None:
+        numbers = numbers_of(self.values)
+        object.__setattr__(self, "sums", tuple([self.sign * numbers[name] for name in SUMS]))
 
 
 def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) -> None:
@@ -35,7 +40,7 @@ def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) 
     detailed: dict[Key, Sums] = {}
     coarse: dict[Key, Group] = {}
     for delta in deltas:
-        values, sums = delta.values, _sums_of(delta)
+        values, sums = delta.values, delta.sums
         hour = hour_of(values["event_timestamp"])
         key = (hour, *[values[name] for name in DIMENSIONS[1:]])
         before = detailed.get(key)
@@ -56,8 +61,8 @@ def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) 
     # In one order everywhere, so that two batches with the same roll-ups cannot block each other.
     rows.sort(key=lambda row: row["key"])
     units.sort(key=lambda row: (row["key"], row["unit"]))
-    _increase(connection, rollups, rows, ("key",), SUMS)
-    _increase(connection, rollup_units, units, ("key", "unit"), ("input", "output"))
+    add_all(connection, rollups, rows, ("key",), SUMS)
+    add_all(connection, rollup_units, units, ("key", "unit"), ("input", "output"))
     facets.apply(connection, application_id, coarse, detailed)
 
 
@@ -98,11 +103,6 @@ def numbers_of(values: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _sums_of(delta: Delta) -> Sums:
-    numbers = numbers_of(delta.values)
-    return tuple([delta.sign * numbers[name] for name in SUMS])
-
-
 def _add(group: Group, sums: Sums, delta: Delta) -> None:
     group.sums = tuple(map(add, group.sums, sums))
     for unit, count in delta.values["units"].items():
@@ -130,18 +130,3 @@ def _row(application_id: int, names: Sequence[str], key: Key, sums: Sums) -> dic
         **dimensions,
         **dict(zip(SUMS, sums, strict=True)),
     }
-
-
-def _increase(
-    connection: Connection,
-    table: Any,
-    rows: list[dict[str, Any]],
-    key: tuple[str, ...],
-    sums: tuple[str, ...],
-) -> None:
-    if not rows:
-        return
-    statement = upsert(connection, table)
-    added = {name: table.c[name] + statement.excluded[name] for name in sums}
-    statement = statement.on_conflict_do_update(index_elements=list(key), set_=added)
-    connection.execute(statement, rows)

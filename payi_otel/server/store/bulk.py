@@ -1,0 +1,173 @@
+"""Writes many rows in one statement, at a small part of what binding each value by its column's type costs.
+
+SQLite is given tuples. PostgreSQL is given all rows as one JSON document, which it takes apart itself: one parameter
+and one round trip, where a statement for each row, or a parameter for each value, takes longer than the writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from operator import itemgetter
+from typing import Any
+
+from pydantic_core import to_json
+from sqlalchemy import JSON, Column, Connection, Dialect, Table
+
+from payi_otel.server.store.engine import Overtaken
+from payi_otel.server.store.types import Instant, Money, Second
+
+Row = Mapping[str, Any]
+"""The values of a row by column; each row of a batch has the same columns, and may have more."""
+
+_Convert = Callable[[Any], Any]
+_EMPTY = {dict: "{}", list: "[]"}
+
+
+def insert_all(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
+    """Insert rows, of each the columns called `names`."""
+    _execute(connection, table, tuple(names), rows, "")
+
+
+def insert_missing(
+    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], unique: Sequence[str]
+) -> set[int]:
+    """Insert rows of all columns, and give each its `id`. Returns the ids of those that are there now.
+
+    A row whose `unique` columns another transaction has stored meanwhile is left out; only on PostgreSQL, for SQLite
+    lets no two write at once. Raises `Overtaken` where that has happened nevertheless.
+    """
+    for row, row_id in zip(rows, _new_ids(connection, table, len(rows)), strict=True):
+        row["id"] = row_id
+    columns = ", ".join(_quoted(connection.dialect, unique))
+    rest = f" ON CONFLICT ({columns}) DO NOTHING"
+    names = tuple(table.columns.keys())
+    if connection.dialect.name == "postgresql":
+        inserted = _execute(connection, table, names, rows, f"{rest} RETURNING id")
+        return {row_id for (row_id,) in inserted}
+    if _execute(connection, table, names, rows, rest).rowcount != len(rows):
+        raise Overtaken
+    return {row["id"] for row in rows}
+
+
+def add_all(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Row],
+    key: Sequence[str],
+    sums: Sequence[str],
+    others: Mapping[str, str] | None = None,
+) -> None:
+    """Insert rows of all columns; where there is one with the same `key` already, add to its `sums`.
+
+    `others` are more columns to change then, with SQL for their new values, in which `kept` is the row that is
+    there and `excluded` the one that comes.
+    """
+    if not rows:
+        return
+    quoted = dict(zip(sums, _quoted(connection.dialect, sums), strict=True))
+    changes = [f"{name} = kept.{name} + excluded.{name}" for name in quoted.values()]
+    changes += [f"{name} = {value}" for name, value in (others or {}).items()]
+    columns = ", ".join(_quoted(connection.dialect, key))
+    rest = f" ON CONFLICT ({columns}) DO UPDATE SET {', '.join(changes)}"
+    _execute(connection, table, tuple(table.columns.keys()), rows, rest)
+
+
+def update_all(
+    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row], key: str
+) -> None:
+    """Set the columns called `names` of the rows with these values of `key`, which a row is found by."""
+    if not rows:
+        return
+    dialect = connection.dialect
+    *changed, row_key = _quoted(dialect, (*names, key))
+    values = _values(dialect, table, (*names, key), rows)
+    if dialect.name == "postgresql":
+        changes = ", ".join(f"{name} = new.{name}" for name in changed)
+        source = _recordset(dialect, table, (*names, key))
+        statement = (
+            f"UPDATE {table.name} AS kept SET {changes} FROM {source} WHERE kept.{row_key} = new.{row_key}"
+        )
+        connection.exec_driver_sql(statement, (_document((*names, key), values),))
+    else:
+        changes = ", ".join(f"{name} = ?" for name in changed)
+        connection.exec_driver_sql(f"UPDATE {table.name} SET {changes} WHERE {row_key} = ?", list(values))
+
+
+def _execute(
+    connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Row], rest: str
+) -> Any:
+    dialect = connection.dialect
+    columns = ", ".join(_quoted(dialect, names))
+    values = _values(dialect, table, names, rows)
+    statement = f"INSERT INTO {table.name} AS kept ({columns})"
+    if dialect.name == "postgresql":
+        source = _recordset(dialect, table, names)
+        # In the order of the rows, which is that in which they are locked.
+        statement = f"{statement} SELECT {columns} FROM {source}{rest}"
+        return connection.exec_driver_sql(statement, (_document(names, values),))
+    marks = ", ".join("?" * len(names))
+    return connection.exec_driver_sql(f"{statement} VALUES ({marks}){rest}", list(values))
+
+
+def _new_ids(connection: Connection, table: Table, count: int) -> Iterable[int]:
+    if connection.dialect.name == "postgresql":
+        statement = (
+            f"SELECT nextval(pg_get_serial_sequence('{table.name}', 'id')) FROM generate_series(1, %s)"
+        )
+        return connection.exec_driver_sql(statement, (count,)).scalars().all()
+    # Nobody else writes before this transaction ends.
+    last = connection.exec_driver_sql(f"SELECT coalesce(max(id), 0) FROM {table.name}").scalar_one()
+    return range(last + 1, last + 1 + count)
+
+
+def _values(
+    dialect: Dialect, table: Table, names: tuple[str, ...], rows: Sequence[Row]
+) -> Iterable[tuple[Any, ...]]:
+    """The rows as tuples of what the driver or JSON takes, converted column by column."""
+    pick: Callable[[Row], tuple[Any, ...]] = itemgetter(*names)
+    columns: list[Sequence[Any]] = list(zip(*map(pick, rows), strict=True))
+    for place, name in enumerate(names):
+        convert = _converter(dialect, table.columns[name])
+        if convert is not None:
+            columns[place] = [*map(convert, columns[place])]
+    return zip(*columns, strict=True)
+
+
+@lru_cache(maxsize=1024)
+def _converter(dialect: Dialect, column: Column[Any]) -> _Convert | None:
+    kind = column.type
+    if isinstance(kind, (Money, Second)):
+        return partial(kind.process_bind_param, dialect=dialect)
+    if dialect.name == "postgresql":
+        return None
+    if isinstance(kind, JSON):
+        return _json_text
+    return partial(_sqlite_instant, kind, dialect) if isinstance(kind, Instant) else None
+
+
+def _json_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return to_json(value).decode() if value else _EMPTY[type(value)]
+
+
+def _sqlite_instant(kind: Instant, dialect: Dialect, value: Any) -> str | None:
+    """As SQLAlchemy keeps it."""
+    at = kind.process_bind_param(value, dialect)
+    return None if at is None else at.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _document(names: tuple[str, ...], values: Iterable[tuple[Any, ...]]) -> str:
+    return to_json([dict(zip(names, row, strict=True)) for row in values]).decode()
+
+
+@lru_cache(maxsize=64)
+def _recordset(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
+    kinds = [table.columns[name].type.compile(dialect) for name in names]
+    columns = [f"{name} {kind}" for name, kind in zip(_quoted(dialect, names), kinds, strict=True)]
+    return f"json_to_recordset(%s::json) AS new ({', '.join(columns)})"
+
+
+def _quoted(dialect: Dialect, names: Iterable[str]) -> list[str]:
+    return [dialect.identifier_preparer.quote(name) for name in names]
