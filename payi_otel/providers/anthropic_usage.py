@@ -7,9 +7,10 @@ from typing import Any
 
 from payi_otel.providers.model import Reading, TokenTotals, Units
 from payi_otel.providers.openai_usage import TokenUsage
-from payi_otel.providers.units import Tally, entries, section, text_of, unknown_counters, whole
+from payi_otel.providers.units import Tally, counts_only, entries, section, text_of, unknown_counters, whole
 
 _LARGE_CONTEXT_TOKENS = 200_000
+_TOTALS = frozenset({"input_tokens", "output_tokens"})
 _UNSUFFIXED = frozenset({"web_search_request"})
 _KNOWN = frozenset(
     {
@@ -23,6 +24,8 @@ _KNOWN = frozenset(
 def message_usage(usage: Mapping[str, Any]) -> TokenUsage:
     """Read the usage of a message or of one of its passes; input counts leave out cache reads and writes."""
     text_in, text_out = whole(usage.get("input_tokens")), whole(usage.get("output_tokens"))
+    if text_in <= _LARGE_CONTEXT_TOKENS and counts_only(usage, _TOTALS):
+        return TokenUsage({"text": Units(text_in, text_out)}, TokenTotals(text_in, text_out), {})
     read = whole(usage.get("cache_read_input_tokens"))
     split = section(usage, "cache_creation")
     short, long = whole(split.get("ephemeral_5m_input_tokens")), whole(split.get("ephemeral_1h_input_tokens"))
@@ -52,6 +55,8 @@ def message_usage(usage: Mapping[str, Any]) -> TokenUsage:
 def extra_passes(usage: Mapping[str, Any], model: str | None, response_id: str | None) -> list[Reading]:
     """Billed passes that the top-level counts leave out: compaction, advisors, hops that declined."""
     passes = entries(usage, "iterations")
+    if not passes:
+        return []
     fallback = next((text_of(one, "model") for one in passes if one.get("type") == "fallback_message"), None)
     extra: list[Reading] = []
     for index, one in enumerate(passes):
@@ -76,6 +81,8 @@ def extra_passes(usage: Mapping[str, Any], model: str | None, response_id: str |
 
 def without_passes(usage: Mapping[str, Any], extra: list[Reading]) -> Mapping[str, Any]:
     """The top-level counts less the declined hops, where the provider has added those up as well."""
+    if not extra:
+        return usage
     declined = [one for one in extra if one.properties.get("system.iteration") == "message"]
     if not declined:
         return usage

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from payi_otel.values import value
+
 Sdk = Literal["openai", "anthropic"]
 
 Surface = Literal[
@@ -36,7 +38,7 @@ Outcome = Literal["ok", "error", "cancelled", "closed_early", "dropped"]
 """How a call ended, from the caller's point of view."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Units:
     """A count of one unit, each side a non-negative integer."""
 
@@ -44,7 +46,7 @@ class Units:
     output: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FunctionCall:
     """A tool the model asked for. `arguments` is the JSON text as the model wrote it, if any."""
 
@@ -52,7 +54,7 @@ class FunctionCall:
     arguments: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenTotals:
     """Token totals in OpenTelemetry's sense: input includes cache and all modalities, output includes reasoning."""
 
@@ -63,7 +65,7 @@ class TokenTotals:
     reasoning: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Exchange:
     """The request side of one billed call, as the caller made it.
 
@@ -82,7 +84,7 @@ class Exchange:
     is_stream: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """What one billed pass cost, read from its response.
 
@@ -106,7 +108,7 @@ class Reading:
     pending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PriceKey:
     """What is priced: `category` and `resource` in Pay-i's catalogue, and where it ran (`scope`)."""
 

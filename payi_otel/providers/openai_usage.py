@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from payi_otel.providers.model import TokenTotals, Units
-from payi_otel.providers.units import Purse, Tally, section, text_of, unknown_counters, whole
+from payi_otel.providers.units import Purse, Tally, counts_only, section, text_of, unknown_counters, whole
+from payi_otel.values import value
 
 # Read below, or told by something that is read (totals), or no amount of work (times, prices).
 _KNOWN = frozenset(
@@ -21,10 +21,11 @@ _KNOWN = frozenset(
         "upstream_inference_input_cost", "upstream_inference_output_cost",
     }
 )  # fmt: skip
+_TOTALS = frozenset({"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens"})
 _WRITE_UNITS = {"30m": "text_cache_write_30m", "12h": "text_cache_write_12h"}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenUsage:
     """Units, totals and leftovers of one usage object."""
 
@@ -44,6 +45,8 @@ def token_usage(usage: Mapping[str, Any], request: Mapping[str, Any]) -> TokenUs
     if not total_in and not total_out:
         # Voyage tells only the total of an embedding.
         total_in = whole(usage.get("total_tokens"))
+    if counts_only(usage, _TOTALS):
+        return TokenUsage({"text": Units(total_in, total_out)}, TokenTotals(total_in, total_out), {})
     details_in = section(usage, "prompt_tokens_details") or section(usage, "input_tokens_details")
     details_out = section(usage, "completion_tokens_details") or section(usage, "output_tokens_details")
 

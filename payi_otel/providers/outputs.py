@@ -17,6 +17,8 @@ def chat_calls(body: Mapping[str, Any]) -> tuple[FunctionCall, ...]:
     calls: list[FunctionCall] = []
     for choice in entries(body, "choices"):
         message = section(choice, "message")
+        if not message.get("tool_calls") and not message.get("function_call"):
+            continue
         for call in entries(message, "tool_calls"):
             function = section(call, "function")
             custom = section(call, "custom")
@@ -46,7 +48,7 @@ def message_calls(body: Mapping[str, Any]) -> tuple[FunctionCall, ...]:
     calls: list[FunctionCall] = []
     for block in entries(body, "content"):
         name = text_of(block, "name")
-        if block.get("type") in _ANTHROPIC_CALLS and name:
+        if name and block.get("type") in _ANTHROPIC_CALLS:
             given = block.get("input")
             calls.append(FunctionCall(name, given if isinstance(given, str) else _json(given)))
     return tuple(calls)

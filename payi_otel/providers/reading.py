@@ -86,7 +86,9 @@ def _base(
 
 
 def _tier_properties(source: Mapping[str, Any]) -> dict[str, str]:
-    return {key: value for name, key in _TIERS.items() if (value := text_of(source, name)) is not None}
+    return {
+        key: value for name, key in _TIERS.items() if (value := source.get(name)) and isinstance(value, str)
+    }
 
 
 def _with_error(reading: Reading, known: Mapping[str, Any], is_stream: bool) -> Reading:
@@ -194,8 +196,7 @@ def _read_message(exchange: Exchange, known: Mapping[str, Any]) -> tuple[Reading
         return (_estimated(exchange, known, reading),)
     if exchange.is_stream and known.get("stop_reason") is None:
         reading = _message_cut_short(exchange, known, reading)
-    scoped = [replace(one, resource_scope=reading.resource_scope) for one in extra]
-    return (reading, *scoped)
+    return (reading, *(replace(one, resource_scope=reading.resource_scope) for one in extra))
 
 
 def _message_cut_short(exchange: Exchange, known: Mapping[str, Any], reading: Reading) -> Reading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Set
-from typing import Any, cast
+from typing import Any
 
 from payi_otel.providers.model import Units
 
@@ -26,23 +26,48 @@ def whole(value: Any) -> int:
     return max(0, math.ceil(value))
 
 
-def section(fields: object, name: str) -> Mapping[str, Any]:
+# These ask for the type, and not whether something is an instance: `isinstance` would have the type checker take a
+# value of any type for one of an unknown type, and `cast` is a call.
+
+
+def section(fields: Any, name: str) -> Mapping[str, Any]:
     """A nested object, empty where it is missing, null or something else."""
-    value = cast("Mapping[str, Any]", fields).get(name) if isinstance(fields, _MAPPINGS) else None
-    return cast("Mapping[str, Any]", value) if value and isinstance(value, _MAPPINGS) else EMPTY
+    value = fields.get(name) if issubclass(type(fields), _MAPPINGS) else None
+    return value if value and issubclass(type(value), _MAPPINGS) else EMPTY
 
 
-def entries(fields: object, name: str) -> list[Mapping[str, Any]]:
+def entries(fields: Any, name: str) -> list[Mapping[str, Any]]:
     """The objects of a nested list."""
-    value = cast("Mapping[str, Any]", fields).get(name) if isinstance(fields, _MAPPINGS) else None
-    items = cast("list[Any]", value) if isinstance(value, (list, tuple)) else []
-    return [cast("Mapping[str, Any]", item) for item in items if isinstance(item, _MAPPINGS)]
+    value = fields.get(name) if issubclass(type(fields), _MAPPINGS) else None
+    if not value or not issubclass(type(value), (list, tuple)):
+        return []
+    return [item for item in value if issubclass(type(item), _MAPPINGS)]
 
 
-def text_of(fields: object, name: str) -> str | None:
+def text_of(fields: Any, name: str) -> str | None:
     """A string field, None where it is empty or something else."""
-    value = cast("Mapping[str, Any]", fields).get(name) if isinstance(fields, _MAPPINGS) else None
-    return value if isinstance(value, str) and value else None
+    value = fields.get(name) if issubclass(type(fields), _MAPPINGS) else None
+    return value if value and isinstance(value, str) else None
+
+
+def counts_only(usage: Mapping[str, Any], names: Set[str]) -> bool:
+    """Whether nothing is counted but whole numbers of these `names`: so it is in most answers.
+
+    >>> counts_only({"input_tokens": 3, "details": {"cached_tokens": 0}, "tier": "default"}, {"input_tokens"})
+    True
+    """
+    for name, value in usage.items():
+        if not value:
+            continue
+        if type(value) is int:
+            if name not in names:
+                return False
+        elif issubclass(type(value), dict):
+            if any(value.values()):
+                return False
+        elif not isinstance(value, str):
+            return False
+    return True
 
 
 class Purse:
@@ -85,6 +110,6 @@ def unknown_counters(usage: Mapping[str, Any], known: Set[str], prefix: str = ""
         if isinstance(value, (int, float)):
             if value and name not in known and not isinstance(value, bool):
                 found[f"system.unknown_usage.{prefix}{name}"] = str(value)
-        elif value and isinstance(value, _MAPPINGS):
-            found |= unknown_counters(cast("Mapping[str, Any]", value), known, f"{prefix}{name}.")
+        elif value and issubclass(type(value), _MAPPINGS):
+            found |= unknown_counters(value, known, f"{prefix}{name}.")
     return found
