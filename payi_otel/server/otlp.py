@@ -20,7 +20,7 @@ from payi_otel.server.api.events import BulkIngestRequest, to_event
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store import instances, kpis, use_cases
 from payi_otel.server.store.engine import Store
-from payi_otel.server.store.ingest import Event, store_events
+from payi_otel.server.store.ingest import Event, store_bulk
 from payi_otel.server.store.keys import find_application
 from payi_otel.spans.event import IngestEvent
 
@@ -50,8 +50,9 @@ class ApplicationSink:
                     events.append(to_event(checked, arrived, log=True))
                 except (ApiError, ValueError) as error:
                     refused.append(f"event: {error}")
-        with self._store.write() as connection:
-            store_events(connection, self._application_id, events, arrived, upsert=True)
+        self._store.transact(
+            lambda connection: store_bulk(connection, self._application_id, events, arrived, upsert=True)
+        )
         for item in items:
             if isinstance(item, KpiScore):
                 try:

@@ -6,9 +6,10 @@ Amounts are decimal US dollars. A unit without a price is reported as unknown an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, cast
 
 from genai_prices import Usage, calc_price, data
@@ -34,6 +35,9 @@ STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
 _BATCH = "batch"
 # OpenAI, Azure and Anthropic all sell batches at half price, which stands in where genai-prices has no batch price.
 _BATCH_FACTOR = Decimal("0.5")
+
+Pair = tuple[Decimal | None, Decimal | None]
+"""US dollars for a single unit as input and as output, None where there is no price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +72,8 @@ class Cost:
     warnings: tuple[str, ...] = ()
 
 
-class PriceLists:
-    """The managed price lists that were needed so far: looking one up costs more than all the rest of pricing."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[Any, ...], _PriceList | None] = {}
-
-    def find(self, consumption: Consumption) -> _PriceList | None:
-        """The price list of a resource at the time of the event, None where nobody knows it."""
-        # Prices change on the minute, if within a day at all.
-        minute = consumption.at.replace(second=0, microsecond=0)
-        key = (
-            consumption.category, consumption.resource, minute,
-            consumption.scope, consumption.tier, consumption.speed,
-        )  # fmt: skip
-        if key not in self._found:
-            found = _find(replace(consumption, at=minute))
-            self._found[key] = None if found is None else _PriceList(found, consumption)
-        return self._found[key]
-
-
-def price(consumption: Consumption, lists: PriceLists | None = None) -> Cost:
-    """Price a request; with `lists` those of earlier requests are not looked up again.
+def price(consumption: Consumption) -> Cost:
+    """Price a request.
 
     >>> from datetime import timezone
     >>> at = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -99,55 +83,46 @@ def price(consumption: Consumption, lists: PriceLists | None = None) -> Cost:
     counted = {name: count for name, count in consumption.units.items() if count.input or count.output}
     if not counted:
         return Cost(resource_id=None)
-    prices = (lists or PriceLists()).find(consumption)
+    prices = _price_list(consumption)
     if prices is None:
         warning = f"unknown_resource: no price for {consumption.resource!r} in {consumption.category!r}"
         return Cost(unknown_units=counted, warnings=(warning,))
-    tokens = _input_tokens(counted)
+    tokens = _input_tokens(counted) if prices.is_tiered else 0
     unknown: dict[str, UnitCount] = {}
-    totals = {"input": Decimal(0), "output": Decimal(0)}
+    input_total = output_total = Decimal(0)
     for name, count in counted.items():
-        missing: dict[str, int] = {}
-        for side, number in (("input", count.input), ("output", count.output)):
-            if not number:
-                continue
-            single = prices.single(name, side, tokens)
-            if single is None:
-                missing[side] = number
-            else:
-                totals[side] += single * number
-        if missing:
-            unknown[name] = UnitCount(**missing)
-    if max(totals.values()) > LARGEST:
+        input_price, output_price = prices.pair(name, tokens)
+        if input_price is not None:
+            input_total += input_price * count.input
+        if output_price is not None:
+            output_total += output_price * count.output
+        missing_input = count.input if input_price is None else 0
+        missing_output = count.output if output_price is None else 0
+        if missing_input or missing_output:
+            unknown[name] = UnitCount(missing_input, missing_output)
+    if max(input_total, output_total) > LARGEST:
         warning = f"implausible_cost: more than {LARGEST:,} US dollars for one request are not counted"
         return Cost(unknown_units=counted, warnings=(warning,))
     warnings = [f"unknown_unit: {name} has no price for {consumption.resource!r}" for name in unknown]
     return Cost(
-        input=totals["input"].quantize(PICO),
-        output=totals["output"].quantize(PICO),
+        input=input_total.quantize(PICO),
+        output=output_total.quantize(PICO),
         resource_id=prices.resource_id,
         unknown_units=unknown,
         warnings=(*warnings, *prices.warnings),
     )
 
 
-def single_prices(
-    consumption: Consumption, lists: PriceLists | None = None
-) -> dict[str, tuple[Decimal | None, Decimal | None]]:
+def single_prices(consumption: Consumption) -> dict[str, Pair]:
     """By unit of a request, what a single one costs as input and as output; None where there is no telling."""
-    prices = (lists or PriceLists()).find(consumption)
+    prices = _price_list(consumption)
     if prices is None:
         return dict.fromkeys(consumption.units, (None, None))
     tokens = _input_tokens(consumption.units)
-    return {
-        name: (prices.single(name, "input", tokens), prices.single(name, "output", tokens))
-        for name in consumption.units
-    }
+    return {name: prices.pair(name, tokens) for name in consumption.units}
 
 
-def listed_prices(
-    category: str, resource: str, at: datetime
-) -> tuple[str, dict[str, tuple[Decimal | None, Decimal | None]]] | None:
+def listed_prices(category: str, resource: str, at: datetime) -> tuple[str, dict[str, Pair]] | None:
     """The resource id of a managed resource, and by unit the input and output price of a single one.
 
     None where the price list does not know the resource at that time.
@@ -157,7 +132,7 @@ def listed_prices(
     if found is None:
         return None
     prices = _PriceList(found, consumption)
-    listed = {name: (prices.single(name, "input", 0), prices.single(name, "output", 0)) for name in UNITS}
+    listed = {name: prices.pair(name, 0) for name in UNITS}
     return prices.resource_id, {name: pair for name, pair in listed.items() if pair != (None, None)}
 
 
@@ -166,6 +141,31 @@ def managed_resources(category: str) -> list[str]:
     provider = _PROVIDERS.get(category)
     models = next((one.models for one in data.providers if one.id == provider), ())
     return sorted(model.id for model in models)
+
+
+def _price_list(consumption: Consumption) -> _PriceList | None:
+    """The price list of a resource at the time of the event, None where nobody knows it."""
+    # Prices change on the minute, if within a day at all.
+    minute = consumption.at.replace(second=0, microsecond=0)
+    return _price_list_of(
+        consumption.category, consumption.resource, minute,
+        consumption.scope, consumption.tier, consumption.speed,
+    )  # fmt: skip
+
+
+# Finding a list takes more than all the rest of pricing, and these lists change with the package only.
+@lru_cache(maxsize=4096)
+def _price_list_of(
+    category: str,
+    resource: str | None,
+    minute: datetime,
+    scope: str | None,
+    tier: str | None,
+    speed: str | None,
+) -> _PriceList | None:
+    consumption = Consumption(category, resource, {}, minute, scope, tier, speed)
+    found = _find(consumption)
+    return None if found is None else _PriceList(found, consumption)
 
 
 def _find(consumption: Consumption) -> PriceCalculation | None:
@@ -232,8 +232,8 @@ class _PriceList:
         self._model_id = found.model.id
         self._free = _is_free(found)
         listed = cast("Mapping[str, Any]", vars(self._prices))
-        self._is_tiered = any(isinstance(price, TieredPrices) for price in listed.values())
-        self._singles: dict[tuple[str, str], Decimal | None] = {}
+        self.is_tiered = any(isinstance(price, TieredPrices) for price in listed.values())
+        self._pairs: dict[str, Pair] = {}
         self._token_factor = Decimal(1)
         self.warnings: list[str] = []
         # A provider that resells another's model has not taken over its variants.
@@ -252,14 +252,16 @@ class _PriceList:
         if consumption.scope and not consumption.scope.startswith("global"):
             self.warnings.append(f"scope_unpriced: {consumption.scope!r} is priced as global")
 
-    def single(self, unit_name: str, side: str, input_tokens: int) -> Decimal | None:
-        """The price of one single unit in a request with so many input tokens, None if there is no telling."""
-        if self._is_tiered:
-            return self._single(unit_name, side, input_tokens)
-        key = (unit_name, side)
-        if key not in self._singles:
-            self._singles[key] = self._single(unit_name, side, input_tokens)
-        return self._singles[key]
+    def pair(self, unit_name: str, input_tokens: int) -> Pair:
+        """The prices of one single unit in a request with so many input tokens, None if there is no telling."""
+        found = None if self.is_tiered else self._pairs.get(unit_name)
+        if found is None:
+            found = (
+                self._single(unit_name, "input", input_tokens),
+                self._single(unit_name, "output", input_tokens),
+            )
+            self._pairs[unit_name] = found
+        return found
 
     def _single(self, unit_name: str, side: str, input_tokens: int) -> Decimal | None:
         if self._free:

@@ -25,7 +25,7 @@ from payi_otel.server.api.results import ingest_answer
 from payi_otel.server.errors import ApiError, error_body, validation_error
 from payi_otel.server.store import limits
 from payi_otel.server.store.engine import Store
-from payi_otel.server.store.ingest import Event, store_events
+from payi_otel.server.store.ingest import Event, store_bulk, store_events
 
 router = APIRouter(prefix="/api/v1/ingest", tags=["ingest"])
 
@@ -87,7 +87,7 @@ def _take(
         errors.append(_item_error(checked[place][0], error))
     events = [event for place, (_, event) in enumerate(checked) if place not in blocked]
     store.transact(
-        lambda connection: store_events(connection, application_id, events, arrived, upsert=upsert)
+        lambda connection: store_bulk(connection, application_id, events, arrived, upsert=upsert)
     )
     answer = BulkOut(
         request_id=new_request_id(),

@@ -24,13 +24,17 @@ def priced(
 ) -> dict[str, Any]:
     """The columns for units, cost and warnings. The operator's own prices count before the managed ones."""
     cost = _cost(units, values, book)
-    tokens = [count for name, count in units.items() if unit_prices(name)[0].is_token]
+    input_tokens = output_tokens = 0
+    for name, count in units.items():
+        if unit_prices(name)[0].is_token:
+            input_tokens += count.input
+            output_tokens += count.output
     return {
         "units": _as_json(units),
         "input_cost": cost.input,
         "output_cost": cost.output,
-        "input_tokens": sum(count.input for count in tokens),
-        "output_tokens": sum(count.output for count in tokens),
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
         "resource_id": cost.resource_id,
         "unknown_units": _as_json(cost.unknown_units),
         "warnings": [*warnings, *cost.warnings],
@@ -45,7 +49,7 @@ def single_prices(
     consumption = _consumption(units, values)
     custom = book.prices(consumption.category, consumption.resource or "", consumption.at)
     if custom is None:
-        return prices_of(consumption, book.managed)
+        return prices_of(consumption)
     own = {name: custom.units.get(name, UnitPrice()) for name in units}
     return {name: (price.input, price.output) for name, price in own.items()}
 
@@ -53,7 +57,7 @@ def single_prices(
 def _cost(units: Mapping[str, UnitCount], values: Mapping[str, Any], book: PriceBook) -> Cost:
     consumption = _consumption(units, values)
     custom = book.prices(consumption.category, consumption.resource or "", consumption.at)
-    return price(consumption, book.managed) if custom is None else price_by(custom, consumption)
+    return price(consumption) if custom is None else price_by(custom, consumption)
 
 
 def _consumption(units: Mapping[str, UnitCount], values: Mapping[str, Any]) -> Consumption:

@@ -96,7 +96,14 @@ def store_events(
     without, the stored request stays as it is. Raises `Overtaken` when another transaction has stored one of the
     events meanwhile: begin anew then, as `Store.transact` does.
     """
-    return _Ingest(connection, application_id, now, events, upsert).run()
+    return _Ingest(connection, application_id, now, events, upsert).run().outcomes()
+
+
+def store_bulk(
+    connection: Connection, application_id: int, events: Sequence[Event], now: datetime, *, upsert: bool
+) -> None:
+    """`store_events` for who does not ask what became of each event."""
+    _Ingest(connection, application_id, now, events, upsert).run()
 
 
 @dataclass(slots=True)
@@ -130,13 +137,15 @@ class _Ingest:
         self._items = _linked(events)
         self._deltas: dict[int, list[rollups.Delta]] = {}
         self._changes: dict[int, Change] = {}
+        self._known: Mapping[str, StoredRequest] = {}
         self._said: Mapping[int, States] = {}
         self._made: dict[Identity, Instance] = {}
 
-    def run(self) -> list[Outcome]:
+    def run(self) -> _Ingest:
         ids = {item.event.provider_response_id for item in self._items}
         response_ids = sorted(one for one in ids if one is not None)
         known = stored.find_by_responses(self._connection, self._application_id, response_ids)
+        self._known = known
         for item in self._items:
             item.is_known = item.event.provider_response_id in known
             item.skipped = not self._upsert and (item.is_known or item.first is not None)
@@ -149,7 +158,7 @@ class _Ingest:
         instances.merge_all_properties(self._connection, self._instance_properties())
         self._said = limit_counts.count(self._connection, self._application_id, list(self._changes.values()))
         rollups.apply(self._connection, self._application_id, deltas)
-        return self._outcomes(known)
+        return self
 
     def _attribute(self, known: Mapping[str, StoredRequest]) -> None:
         items = [item for item in self._items if not item.skipped]
@@ -322,7 +331,9 @@ class _Ingest:
                 merged[instance.id] = {**merged.get(instance.id, {}), **item.event.use_case_properties}
         return merged
 
-    def _outcomes(self, known: Mapping[str, StoredRequest]) -> list[Outcome]:
+    def outcomes(self) -> list[Outcome]:
+        """What became of each event, after `run`."""
+        known = self._known
         counted_before = limit_counts.states(self._connection, [request.id for request in known.values()])
         outcomes: list[Outcome] = []
         for item in self._items:

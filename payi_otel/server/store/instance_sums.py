@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, select, update
 from payi_otel.server.store.bulk import add_all
 from payi_otel.server.store.groups import Sums
 from payi_otel.server.store.instances import Instance
+from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.rollups import Delta
 from payi_otel.server.store.schema import instances, kpi_scores, use_cases
 from payi_otel.server.store.schema_instances import INSTANCE_SUMS, instance_sums
@@ -116,7 +117,7 @@ def _instances(
         .join_from(instances, use_cases)
         .where(
             instances.c.application_id == application_id,
-            instances.c.use_case_id.in_({use_case_id for _, use_case_id in identities}),
+            one_of(instances.c.use_case_id, {use_case_id for _, use_case_id in identities}),
         )
     )
     for row in connection.execute(statement):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Select, delete, select, update
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store import limits
 from payi_otel.server.store.bulk import insert_missing
+from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.schema import instances, use_cases
 from payi_otel.server.store.use_cases import UseCase
 
@@ -190,7 +191,7 @@ def _find_all(
     # By their ids alone, which an index leads to: SQLite would walk through the whole table for pairs.
     statement = select(instances).where(
         instances.c.application_id == application_id,
-        instances.c.use_case_id.in_({use_case_id for _, use_case_id in identities}),
+        one_of(instances.c.use_case_id, {use_case_id for _, use_case_id in identities}),
     )
     names = {use_case.id: name for name, use_case in definitions.items()}
     found: dict[Identity, Instance] = {}

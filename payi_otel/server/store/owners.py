@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from payi_otel.server.store import instances, use_cases
 from payi_otel.server.store.instances import Identity, Instance
+from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.use_cases import UseCase
 
 NO_INSTANCE = "use_case_instance_not_found: a new use case id needs the use case's name"
@@ -49,7 +50,9 @@ def names_of(connection: Connection, application_id: int, use_case_ids: Iterable
     statement = (
         select(instances.table.c.use_case_id, use_cases.table.c.name)
         .join_from(instances.table, use_cases.table)
-        .where(instances.table.c.application_id == application_id, instances.table.c.use_case_id.in_(wanted))
+        .where(
+            instances.table.c.application_id == application_id, one_of(instances.table.c.use_case_id, wanted)
+        )
         .order_by(instances.table.c.id)
     )
     return {row.use_case_id: row.name for row in connection.execute(statement)}

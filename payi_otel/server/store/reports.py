@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, 
 
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store.engine import insert_new
-from payi_otel.server.store.rollups import hour_of, numbers_of
+from payi_otel.server.store.rollups import hour_of, sums_of
 from payi_otel.server.store.schema import requests
 from payi_otel.server.store.schema_catalog import reports
 from payi_otel.server.store.schema_rollups import DETAILS, SUMS, rollups
@@ -180,7 +180,8 @@ def _request_sums(
     statement = _between(statement, requests.c.event_timestamp, start, end).order_by(requests.c.id)
     for row in connection.execution_options(yield_per=1000).execute(statement).mappings():
         values = dict(row)
-        yield {**values, "hour": hour_of(values["event_timestamp"])}, numbers_of(values)
+        sums: dict[str, int] = dict(zip(SUMS, sums_of(values), strict=True))
+        yield {**values, "hour": hour_of(values["event_timestamp"])}, sums
 
 
 def _between(

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select, update
 
 from payi_otel.server.store import instance_sums, rollups
+from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.schema import request_bodies, requests
 
 BODY_COLUMNS = (
@@ -56,7 +57,7 @@ def find_by_responses(
     """The requests among these provider ids that are stored already."""
     if not response_ids:
         return {}
-    statement = _all(application_id).where(requests.c.provider_response_id.in_(response_ids))
+    statement = _all(application_id).where(one_of(requests.c.provider_response_id, response_ids))
     rows = connection.execute(statement).mappings()
     return {row["provider_response_id"]: read_request(dict(row)) for row in rows}
 
@@ -67,7 +68,7 @@ def find_for_update(
     """The requests among these provider ids that are stored already, locked until the transaction ends."""
     if not response_ids:
         return {}
-    statement = _all(application_id).where(requests.c.provider_response_id.in_(response_ids))
+    statement = _all(application_id).where(one_of(requests.c.provider_response_id, response_ids))
     # In one order everywhere, so that two batches with the same events cannot block each other.
     rows = connection.execute(statement.order_by(requests.c.id).with_for_update()).mappings()
     return {row["provider_response_id"]: read_request(dict(row)) for row in rows}

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, select, tuple_
 
 from payi_otel.server.errors import ApiError
-from payi_otel.server.pricing import PriceLists
 from payi_otel.server.pricing_custom import CustomPrices, UnitPrice
 from payi_otel.server.store.schema_catalog import resource_versions
 
@@ -39,10 +38,9 @@ class Version:
 
 
 class PriceBook:
-    """The operator's prices of some resources, and the managed ones that were needed beside them."""
+    """The operator's prices of some resources."""
 
     def __init__(self, versions: Iterable[Version] = ()) -> None:
-        self.managed = PriceLists()
         self._versions: dict[Key, list[Version]] = {}
         for version in versions:
             self._versions.setdefault((version.category, version.resource), []).append(version)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import add
+from operator import add, itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -20,6 +20,8 @@ from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS, roll
 from payi_otel.server.store.types import split_money
 
 _NOTHING = dict.fromkeys(DIMENSIONS)
+_dimensions: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*DIMENSIONS[1:])
+_coarse: Callable[[Key], Key] = itemgetter(*map(DIMENSIONS.index, COARSE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +33,35 @@ class Delta:
     sums: Sums = field(init=False)
 
     def __post_init__(self) -> None:
-        numbers = numbers_of(self.values)
-        object.__setattr__(self, "sums", tuple([self.sign * numbers[name] for name in SUMS]))
+        sums = sums_of(self.values)
+        object.__setattr__(self, "sums", sums if self.sign == 1 else tuple([-number for number in sums]))
+
+
+@dataclass(slots=True)
+class _Detail:
+    """Requests of one detailed roll-up, and the group of the coarse one that they are in as well."""
+
+    group: Group
+    sums: Sums
 
 
 def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) -> None:
     """Add requests to the roll-ups and facets they belong to, or take them out."""
-    detailed: dict[Key, Sums] = {}
+    details: dict[Key, _Detail] = {}
     coarse: dict[Key, Group] = {}
     for delta in deltas:
-        values, sums = delta.values, delta.sums
-        hour = hour_of(values["event_timestamp"])
-        key = (hour, *[values[name] for name in DIMENSIONS[1:]])
-        before = detailed.get(key)
-        detailed[key] = sums if before is None else tuple(map(add, before, sums))
-        key = (hour, *[values[name] for name in COARSE[1:]])
-        _add(coarse.setdefault(key, Group()), sums, delta)
+        values = delta.values
+        key = (hour_of(values["event_timestamp"]), *_dimensions(values))
+        detail = details.get(key)
+        if detail is None:
+            group = coarse.setdefault(_coarse(key), Group())
+            details[key] = detail = _Detail(group, delta.sums)
+        else:
+            detail.sums = tuple(map(add, detail.sums, delta.sums))
+        _count(detail.group, delta)
+    for detail in details.values():
+        detail.group.sums = tuple(map(add, detail.group.sums, detail.sums))
+    detailed = {key: detail.sums for key, detail in details.items()}
     rows = [_row(application_id, DIMENSIONS, key, sums) for key, sums in detailed.items() if any(sums)]
     units: list[dict[str, Any]] = []
     for key, group in coarse.items():
@@ -83,39 +98,43 @@ def is_failure(values: Mapping[str, Any]) -> bool:
     return failed or values["properties"].get("system.failure") is not None
 
 
-def numbers_of(values: Mapping[str, Any]) -> dict[str, int]:
-    """What one request adds to the `SUMS` of its roll-up."""
-    input_cost, output_cost = split_money(values["input_cost"]), split_money(values["output_cost"])
+def sums_of(values: Mapping[str, Any]) -> Sums:
+    """What one request adds to the `SUMS` of its roll-up, in their order."""
+    input_whole, input_rest = split_money(values["input_cost"])
+    output_whole, output_rest = split_money(values["output_cost"])
     latency = values["end_to_end_latency_ms"]
-    return {
-        "calls": 1,
-        "failures": int(is_failure(values)),
-        "estimated": int(values["properties"].get("system.usage_source") == "estimated"),
-        "unpriced": int(bool(values["unknown_units"])),
-        "input_tokens": values["input_tokens"],
-        "output_tokens": values["output_tokens"],
-        "latency_ms": latency or 0,
-        "latency_calls": int(latency is not None),
-        "input_whole": input_cost[0],
-        "input_rest": input_cost[1],
-        "output_whole": output_cost[0],
-        "output_rest": output_cost[1],
-    }
+    return (
+        1,
+        int(is_failure(values)),
+        int(values["properties"].get("system.usage_source") == "estimated"),
+        int(bool(values["unknown_units"])),
+        values["input_tokens"],
+        values["output_tokens"],
+        latency or 0,
+        int(latency is not None),
+        input_whole,
+        input_rest,
+        output_whole,
+        output_rest,
+    )
 
 
-def _add(group: Group, sums: Sums, delta: Delta) -> None:
-    group.sums = tuple(map(add, group.sums, sums))
-    for unit, count in delta.values["units"].items():
-        total = group.units.setdefault(unit, [0, 0])
-        total[0] += delta.sign * count["input"]
-        total[1] += delta.sign * count["output"]
-    latency, first_token = delta.values["end_to_end_latency_ms"], delta.values["time_to_first_token_ms"]
+def _count(group: Group, delta: Delta) -> None:
+    """Add what a group has beside its sums."""
+    sign, values = delta.sign, delta.values
+    for unit, count in values["units"].items():
+        total = group.units.get(unit)
+        if total is None:
+            total = group.units[unit] = [0, 0]
+        total[0] += sign * count["input"]
+        total[1] += sign * count["output"]
+    latency, first_token = values["end_to_end_latency_ms"], values["time_to_first_token_ms"]
     if latency is not None:
         bucket = bucket_of(latency)
-        group.latency[bucket] = group.latency.get(bucket, 0) + delta.sign
+        group.latency[bucket] = group.latency.get(bucket, 0) + sign
     if first_token is not None:
         bucket = bucket_of(first_token)
-        group.first_token[bucket] = group.first_token.get(bucket, 0) + delta.sign
+        group.first_token[bucket] = group.first_token.get(bucket, 0) + sign
 
 
 def _row(application_id: int, names: Sequence[str], key: Key, sums: Sums) -> dict[str, Any]:
