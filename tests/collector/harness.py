@@ -1,23 +1,18 @@
-"""Processes of the Collector's tests: the Collector, gateways, and a second OTLP backend in this process."""
+"""Processes of the Collector's tests: the Collector and gateways."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.collector.build import binary
 
@@ -149,51 +144,3 @@ def running(*processes: Process) -> Iterator[None]:
     finally:
         for process in reversed(processes):
             process.kill()
-
-
-class Backend:
-    """Somebody else's OTLP backend: the attributes of every span that arrived, in order."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.spans: list[dict[str, str]] = []
-
-    def take(self, body: bytes) -> None:
-        request = ExportTraceServiceRequest.FromString(body)
-        for resource_spans in request.resource_spans:
-            for scope_spans in resource_spans.scope_spans:
-                for span in scope_spans.spans:
-                    self.spans.append(
-                        {item.key: item.value.string_value for item in span.attributes} | {"": span.name}
-                    )
-
-
-@contextmanager
-def running_backend() -> Iterator[Backend]:
-    """Serve a `Backend` for the time of the block."""
-    backend = Backend()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            backend.take(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)
-            self.send_response(200)
-            self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep test output quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    backend.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield backend
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

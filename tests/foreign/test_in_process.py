@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
-from payi_otel.demo.provider import running_provider
-from tests.support.ingest_sink import running_sink
+from tests.support.scripts import run_script
 
 PRELUDE = """
 import json, os, anthropic, openai, payi_otel
@@ -37,26 +32,9 @@ GENAI = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen
 
 def run(script, tmp_path, **environ):
     """The events that a script's process sent, and its log."""
-    with running_provider() as vendor, running_sink() as sink:
-        done = subprocess.run(
-            [sys.executable, "-c", PRELUDE + textwrap.dedent(script)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            env={
-                **os.environ,
-                "VENDOR": vendor.url,
-                "PAYI_API_KEY": "k",
-                "PAYI_BASE_URL": sink.url,
-                "PAYI_OUTBOX_DIR": str(tmp_path),
-                "PYTHONPATH": str(Path.cwd()),
-                **environ,
-            },
-        )
-        assert done.returncode == 0, done.stderr
-        assert all(len(post.ids) == len(set(post.ids)) for post in sink.posts)
-        return list(sink.events.values()), done.stderr
+    ran = run_script(PRELUDE, script, tmp_path, **environ)
+    assert all(len(post.ids) == len(set(post.ids)) for post in ran.sink.posts)
+    return list(ran.sink.events.values()), ran.stderr
 
 
 def test_where_ours_is_off_the_native_spans_are_read_with_their_use_case(tmp_path):

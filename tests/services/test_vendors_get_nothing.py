@@ -5,16 +5,9 @@ On the wire, one process per path, with OpenTelemetry's default propagators (tra
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
 import pytest
 
-from payi_otel.demo.provider import running_provider
-from tests.support.ingest_sink import running_sink
+from tests.support.scripts import run_script
 
 PRELUDE = """
 import asyncio, os, payi_otel
@@ -90,26 +83,9 @@ PROPAGATES = {"httpx", "requests", "urllib3", "aiohttp", "anthropic", "anthropic
 
 def sent(script, tmp_path):
     """The headers of the one request that reached the vendor."""
-    with running_provider() as vendor, running_sink() as sink:
-        done = subprocess.run(
-            [sys.executable, "-c", PRELUDE + textwrap.dedent(script)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            env={
-                **os.environ,
-                "VENDOR": vendor.url,
-                "PAYI_API_KEY": "k",
-                "PAYI_BASE_URL": sink.url,
-                "PAYI_OUTBOX_DIR": str(tmp_path),
-                "PYTHONPATH": str(Path.cwd()),
-            },
-        )
-        assert done.returncode == 0, done.stderr
-        (request,) = vendor.requests
-        assert request.status == 200
-        return request
+    (request,) = run_script(PRELUDE, script, tmp_path).vendor.requests
+    assert request.status == 200
+    return request
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -18,6 +18,8 @@ class OtlpSink:
         self.url = ""
         self.spans: list[str] = []
         """Names of the spans."""
+        self.attributes: list[dict[str, str]] = []
+        """Their attributes that are text, the others as empty text; in the same order."""
         self.bodies: list[bytes] = []
         """The requests as they came."""
 
@@ -26,7 +28,9 @@ class OtlpSink:
         request = ExportTraceServiceRequest.FromString(body)
         for resource in request.resource_spans:
             for scope in resource.scope_spans:
-                self.spans.extend(span.name for span in scope.spans)
+                for span in scope.spans:
+                    self.spans.append(span.name)
+                    self.attributes.append({item.key: item.value.string_value for item in span.attributes})
 
 
 @contextmanager
