@@ -138,16 +138,21 @@ class Call:
         """Take one stream event: an SDK model or the parsed JSON of a raw line."""
         if self.first_chunk_ns is None:
             self.first_chunk_ns = time.perf_counter_ns()
-        assembler = self.assembler
-        if assembler is None:
-            # Speech streams as events when its request says so, which the SDK does not treat as a stream.
-            assembler = self.assembler = assembler_for(self.exchange)
+        assembler = self.expect_events()
         try:
             assembler.feed(item)
             if self.first_content_ns is None and assembler.has_content:
                 self.first_content_ns = time.perf_counter_ns()
         except Exception as error:
             faults.report("capture.stream_event", error)
+
+    def expect_events(self) -> Assembler:
+        """What folds the events of this response."""
+        assembler = self.assembler
+        if assembler is None:
+            # Speech streams as events when its request says so, which the SDK does not treat as a stream.
+            assembler = self.assembler = assembler_for(self.exchange)
+        return assembler
 
     @property
     def usage_known(self) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from payi_otel.capture.injection import Verdict
 from payi_otel.faults import faults
+from payi_otel.providers.assembly import ChatAssembler
 from payi_otel.registry import registry
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def wrap_stream(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         # Weakly: a strong reference would tie response and iterator into a cycle, and a dropped stream would
         # stay open until the garbage collector comes.
         call.sdk_iterator = weakref.ref(inner)
-        return _AsyncWatch(inner, call) if hasattr(inner, "__anext__") else _watch(inner, call)
+        watch = _AsyncWatch if hasattr(inner, "__anext__") else _watch
+        return watch(inner, call, _text_taker(call))
     except Exception as error:
         faults.report("capture.stream", error)
         return inner
@@ -43,9 +45,20 @@ def _judge(call: Call, item: Any) -> Verdict:
         return Verdict.PASS
 
 
-def _watch(inner: Iterator[Any], call: Call) -> Iterator[Any]:
+def _text_taker(call: Call) -> Callable[[Any], bool]:
+    """What takes a chunk that brings more text and nothing else, which then passes as it is: nearly all do."""
+    assembler = call.expect_events()
+    if isinstance(assembler, ChatAssembler):
+        assembler.hides_usage = call.gate is not None
+    return assembler.feed_text
+
+
+def _watch(inner: Iterator[Any], call: Call, is_text: Callable[[Any], bool]) -> Iterator[Any]:
     try:
         for item in inner:
+            if is_text(item):
+                yield item
+                continue
             verdict = _judge(call, item)
             if verdict is Verdict.PASS:
                 yield item
@@ -85,10 +98,12 @@ def _next_of(inner: Iterator[Any]) -> tuple[Any, BaseException | None]:
 class _AsyncWatch:
     """An iterator rather than an async generator: the event loop has no second generator to finalise."""
 
-    __slots__ = ("__weakref__", "_call", "_held", "_inner", "_started")
+    __slots__ = ("__weakref__", "_call", "_held", "_inner", "_is_text", "_next", "_started")
 
-    def __init__(self, inner: AsyncIterator[Any], call: Call) -> None:
+    def __init__(self, inner: AsyncIterator[Any], call: Call, is_text: Callable[[Any], bool]) -> None:
         self._inner = inner
+        self._next = inner.__anext__
+        self._is_text = is_text
         self._call = call
         self._held: list[tuple[Any, BaseException | None]] = []
         self._started = False
@@ -106,7 +121,9 @@ class _AsyncWatch:
         call = self._call
         try:
             while True:
-                item = await self._inner.__anext__()
+                item = await self._next()
+                if self._is_text(item):
+                    return item
                 verdict = _judge(call, item)
                 if verdict is Verdict.HIDE:
                     continue
@@ -122,7 +139,7 @@ class _AsyncWatch:
 
     async def _look_ahead(self, item: Any) -> None:
         try:
-            following = await self._inner.__anext__()
+            following = await self._next()
         except StopAsyncIteration:
             self._call.finish("ok")
         except asyncio.CancelledError:

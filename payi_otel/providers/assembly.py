@@ -1,49 +1,22 @@
 """Streams folded into the answer they would have been without streaming, event by event.
 
-Events are SDK models or the dicts of raw SSE lines; both are read through `field`. Nothing is dumped or copied
-per event: text is kept as the list of its pieces.
+Events are SDK models or the dicts of raw SSE lines; both are read through `fields_of`. They are read at once, since
+the caller may change a model he was given; nothing is dumped or kept per event but its text, as text.
+
+Nearly all events of a long stream are a piece of text and nothing else. `feed_text` takes those of the SDK's models
+with a dozen reads of `__dict__`, and leaves every other event, untouched, to `feed`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from io import StringIO
+from typing import Any, Protocol, TypeVar, cast
 
+from payi_otel.providers.events import fields_of, plain, plain_dict
 from payi_otel.providers.model import Exchange
 
-
-def field(event: Any, name: str) -> Any:
-    """A field of a model or a dict, None where it is missing."""
-    if isinstance(event, dict):
-        return cast("dict[str, Any]", event).get(name)
-    values: Any = getattr(event, "__dict__", None)
-    if values is not None and name in values:
-        return values[name]
-    extra: Any = getattr(event, "__pydantic_extra__", None)
-    return extra.get(name) if extra else None
-
-
-def plain(value: Any) -> Any:
-    """A model as a dict; used for the few events that hold usage or a whole answer."""
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in cast("list[Any]", value)]
-    dump = getattr(value, "model_dump", None) or getattr(value, "dict", None)
-    if dump is None:
-        return str(value)
-    try:
-        return dump(exclude_unset=True, warnings=False)
-    except TypeError:
-        # pydantic 1 knows no `warnings`.
-        return dump(exclude_unset=True)
-
-
-def _plain_dict(value: Any) -> dict[str, Any]:
-    dumped = plain(value)
-    return cast("dict[str, Any]", dumped) if isinstance(dumped, dict) else {}
+_Key = TypeVar("_Key")
 
 
 class Assembler(Protocol):
@@ -51,6 +24,13 @@ class Assembler(Protocol):
 
     has_usage: bool
     has_content: bool
+
+    def feed_text(self, event: Any) -> bool:
+        """Take an event that adds to a text begun before, and nothing else; False, with nothing done, otherwise.
+
+        Never raises.
+        """
+        ...
 
     def feed(self, event: Any) -> None:
         """Take one event."""
@@ -73,87 +53,128 @@ def assembler_for(exchange: Exchange) -> Assembler:
 
 
 class _Choice:
-    __slots__ = ("calls", "finish_reason", "legacy", "texts")
+    __slots__ = ("calls", "finish_reason", "legacy", "text")
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.calls: dict[int, dict[str, list[str]]] = {}
-        self.legacy: dict[str, list[str]] = {}
+        self.text = StringIO()
+        self.calls: dict[int, dict[str, StringIO]] = {}
+        self.legacy: dict[str, StringIO] = {}
         self.finish_reason: str | None = None
 
     def message(self) -> dict[str, Any]:
-        message: dict[str, Any] = {"content": "".join(self.texts)}
+        message: dict[str, Any] = {"content": self.text.getvalue()}
         if self.calls:
-            message["tool_calls"] = [
-                {"function": {name: "".join(parts) for name, parts in call.items()}}
-                for _, call in sorted(self.calls.items())
-            ]
+            message["tool_calls"] = [{"function": _texts(call)} for _, call in sorted(self.calls.items())]
         if self.legacy:
-            message["function_call"] = {name: "".join(parts) for name, parts in self.legacy.items()}
+            message["function_call"] = _texts(self.legacy)
         return message
 
 
+def _texts(parts: Mapping[_Key, StringIO]) -> dict[_Key, str]:
+    return {name: part.getvalue() for name, part in parts.items()}
+
+
 class ChatAssembler:
-    """Chat completions and legacy completions."""
+    """Chat completions and legacy completions.
+
+    `hides_usage` is True where `"usage": null` is on every chunk only because we asked for usage; `feed_text` then
+    makes its chunks forget it.
+    """
 
     def __init__(self) -> None:
         self.has_usage = False
         self.has_content = False
+        self.hides_usage = False
         self._fields: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
+        self._begun: dict[int, StringIO] = {}
         self._is_text = False
+
+    def feed_text(self, event: Any) -> bool:
+        """Take a chunk with more text of one choice, and nothing else that is read here."""
+        try:
+            fields = event.__dict__
+            (choice,) = fields["choices"]
+            if fields["usage"] is not None or event.__pydantic_extra__:
+                return False
+            entry = choice.__dict__
+            if entry["finish_reason"] is not None:
+                return False
+            delta = entry["delta"]
+            parts = delta.__dict__
+            text = parts["content"]
+            if (
+                not text
+                or parts["tool_calls"] is not None
+                or parts["refusal"] is not None
+                or parts["function_call"] is not None
+                or delta.__pydantic_extra__
+            ):
+                return False
+            tier = fields["service_tier"]
+            self._begun[entry["index"]].write(text)
+            if tier:
+                self._fields["service_tier"] = tier
+            if self.hides_usage:
+                event.__pydantic_fields_set__.discard("usage")
+        except Exception:
+            # No chat chunk, or one of another version of the SDK: all of it is looked for.
+            return False
+        return True
 
     def feed(self, event: Any) -> None:
         """Take one chunk."""
-        usage = field(event, "usage") or field(field(event, "x_groq"), "usage")
+        fields = fields_of(event)
+        usage = fields.get("usage") or fields_of(fields.get("x_groq")).get("usage")
         if usage is not None:
             self._fields["usage"] = plain(usage)
             self.has_usage = True
         if "id" not in self._fields:
             for name in ("id", "model"):
-                value = field(event, name)
+                value = fields.get(name)
                 if value:
                     self._fields[name] = value
-        tier = field(event, "service_tier")
+        tier = fields.get("service_tier")
         if tier:
             self._fields["service_tier"] = tier
-        error = field(event, "error")
+        error = fields.get("error")
         if error:
             self._fields["error"] = plain(error)
-        for choice in field(event, "choices") or ():
-            self._feed_choice(choice)
+        for choice in fields.get("choices") or ():
+            self._feed_choice(fields_of(choice))
 
-    def _feed_choice(self, choice: Any) -> None:
-        index = field(choice, "index") or 0
+    def _feed_choice(self, choice: Mapping[str, Any]) -> None:
+        index = choice.get("index") or 0
         kept = self._choices.get(index)
         if kept is None:
             kept = self._choices[index] = _Choice()
-        reason = field(choice, "finish_reason")
+        reason = choice.get("finish_reason")
         if reason:
             kept.finish_reason = reason
-        text = field(choice, "text")
-        if text:
+        delta = fields_of(choice.get("delta"))
+        text = choice.get("text")
+        # Some hosts of chat repeat the delta's content here.
+        if text and not delta.get("content"):
             self._is_text = True
             self._add(kept, text)
-        delta = field(choice, "delta")
-        if delta is None:
-            return
         for name in ("content", "refusal", "reasoning_content", "reasoning"):
-            part = field(delta, name)
+            part = delta.get(name)
             if part and isinstance(part, str):
                 self._add(kept, part)
-        for call in field(delta, "tool_calls") or ():
-            function = field(call, "function") or field(call, "custom")
-            parts = kept.calls.setdefault(field(call, "index") or 0, {})
-            _extend(parts, function)
+        for call in delta.get("tool_calls") or ():
+            entry = fields_of(call)
+            parts = kept.calls.setdefault(entry.get("index") or 0, {})
+            _extend(parts, entry.get("function") or entry.get("custom"))
             self.has_content = True
-        legacy = field(delta, "function_call")
+        legacy = delta.get("function_call")
         if legacy is not None:
             _extend(kept.legacy, legacy)
             self.has_content = True
+        if self.has_content and "id" in self._fields:
+            self._begun[index] = kept.text
 
     def _add(self, choice: _Choice, text: str) -> None:
-        choice.texts.append(text)
+        choice.text.write(text)
         self.has_content = True
 
     def body(self) -> dict[str, Any]:
@@ -162,18 +183,19 @@ class ChatAssembler:
         for index, choice in sorted(self._choices.items()):
             entry: dict[str, Any] = {"index": index, "finish_reason": choice.finish_reason}
             if self._is_text:
-                entry["text"] = "".join(choice.texts)
+                entry["text"] = choice.text.getvalue()
             else:
                 entry["message"] = choice.message()
             choices.append(entry)
         return {**self._fields, "choices": choices}
 
 
-def _extend(parts: dict[str, list[str]], function: Any) -> None:
+def _extend(parts: dict[str, StringIO], function: Any) -> None:
+    told = fields_of(function)
     for name, target in (("name", "name"), ("arguments", "arguments"), ("input", "arguments")):
-        piece = field(function, name)
+        piece = told.get(name)
         if piece:
-            parts.setdefault(target, []).append(piece)
+            parts.setdefault(target, StringIO()).write(piece)
 
 
 _RESPONSE_ENDS = frozenset({"response.completed", "response.failed", "response.incomplete"})
@@ -186,23 +208,36 @@ class ResponseAssembler:
         self.has_usage = False
         self.has_content = False
         self._response: dict[str, Any] = {}
-        self._texts: list[str] = []
+        self._text = StringIO()
         self._items: list[dict[str, Any]] = []
+
+    def feed_text(self, event: Any) -> bool:
+        """Take a `….delta` of text."""
+        try:
+            fields = event.__dict__
+            if not self.has_content or not fields["type"].endswith(".delta"):
+                return False
+            self._text.write(fields["delta"])
+        except Exception:
+            # A delta of something else than text.
+            return False
+        return True
 
     def feed(self, event: Any) -> None:
         """Take one event."""
-        kind = field(event, "type")
+        fields = fields_of(event)
+        kind = fields.get("type")
         if not isinstance(kind, str):
             return
         if kind.endswith(".delta"):
-            piece = field(event, "delta")
+            piece = fields.get("delta")
             if piece and isinstance(piece, str):
-                self._texts.append(piece)
+                self._text.write(piece)
                 self.has_content = True
         elif kind == "response.output_item.done":
-            self._items.append(plain(field(event, "item")))
+            self._items.append(plain(fields.get("item")))
         elif kind in _RESPONSE_ENDS or (kind in {"response.created", "response.queued"}):
-            response = _plain_dict(field(event, "response"))
+            response = plain_dict(fields.get("response"))
             self._response = response
             self.has_usage = kind in _RESPONSE_ENDS and bool(response.get("usage"))
         elif kind == "error":
@@ -213,8 +248,9 @@ class ResponseAssembler:
         if self._response.get("output"):
             return self._response
         output: list[Any] = list(self._items)
-        if not any(item.get("type") == "message" for item in self._items) and self._texts:
-            output.append({"type": "message", "content": [{"text": "".join(self._texts)}]})
+        text = self._text.getvalue()
+        if not any(item.get("type") == "message" for item in self._items) and text:
+            output.append({"type": "message", "content": [{"text": text}]})
         return {**self._response, "output": output}
 
 
@@ -234,37 +270,55 @@ class MessageAssembler:
         self._message: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
-        self._pieces: dict[int, list[str]] = {}
+        self._texts: dict[int, StringIO] = {}
+
+    def feed_text(self, event: Any) -> bool:
+        """Take more of a block's text, thinking or input."""
+        try:
+            fields = event.__dict__
+            if fields["type"] != "content_block_delta":
+                return False
+            delta = fields["delta"].__dict__
+            self._texts[fields["index"]].write(delta[_BLOCK_DELTAS[delta["type"]]])
+        except Exception:
+            # A block's first piece, or one that is no text.
+            return False
+        return True
 
     def feed(self, event: Any) -> None:
         """Take one event."""
-        kind = field(event, "type")
+        fields = fields_of(event)
+        kind = fields.get("type")
+        index = fields.get("index") or 0
         if kind == "content_block_delta":
-            delta = field(event, "delta")
-            piece = field(delta, _BLOCK_DELTAS.get(field(delta, "type") or "", ""))
+            delta = fields_of(fields.get("delta"))
+            piece = delta.get(_BLOCK_DELTAS.get(delta.get("type") or "", ""))
             if piece:
-                self._pieces.setdefault(field(event, "index") or 0, []).append(piece)
+                self._text(index).write(piece)
                 self.has_content = True
         elif kind == "content_block_start":
-            block = _plain_dict(field(event, "content_block"))
-            self._blocks[field(event, "index") or 0] = block
+            block = plain_dict(fields.get("content_block"))
+            self._blocks[index] = block
             self.has_content = self.has_content or block.get("type") != "text"
         elif kind == "message_start":
-            self._message = _plain_dict(field(event, "message"))
+            self._message = plain_dict(fields.get("message"))
             self._merge(self._message.get("usage"))
         elif kind == "message_delta":
-            delta = _plain_dict(field(event, "delta"))
+            delta = plain_dict(fields.get("delta"))
             self._message |= {name: value for name, value in delta.items() if value is not None}
-            self._merge(plain(field(event, "usage")))
+            self._merge(plain(fields.get("usage")))
             self.has_usage = True
         elif kind == "error":
-            self._message["error"] = plain(field(event, "error"))
+            self._message["error"] = plain(fields.get("error"))
         elif kind == "completion":
             # The legacy text completions have one kind of event, and never usage.
-            self._message |= {"id": field(event, "id"), "model": field(event, "model")}
-            self._pieces.setdefault(0, []).append(field(event, "completion") or "")
+            self._message |= {"id": fields.get("id"), "model": fields.get("model")}
+            self._text(0).write(fields.get("completion") or "")
             self._blocks.setdefault(0, {"type": "text", "text": ""})
             self.has_content = True
+
+    def _text(self, index: int) -> StringIO:
+        return self._texts.setdefault(index, StringIO())
 
     def _merge(self, usage: Any) -> None:
         if isinstance(usage, dict):
@@ -274,8 +328,9 @@ class MessageAssembler:
     def body(self) -> dict[str, Any]:
         """A `Message`."""
         content: list[dict[str, Any]] = []
+        texts = _texts(self._texts)
         for index, block in sorted(self._blocks.items()):
-            text = "".join(self._pieces.get(index, ()))
+            text = texts.get(index, "")
             kind = block.get("type")
             if kind in {"text", "thinking"}:
                 content.append({**block, kind: text})
@@ -292,13 +347,18 @@ class EventAssembler:
         self.has_usage = False
         self.has_content = False
         self._fields: dict[str, Any] = {}
-        self._texts: list[str] = []
+        self._text = StringIO()
         self._finished = 0
+
+    def feed_text(self, event: Any) -> bool:
+        """Take none: such a stream has few events of text."""
+        return False
 
     def feed(self, event: Any) -> None:
         """Take one event."""
-        kind = field(event, "type") or ""
-        usage = field(event, "usage")
+        fields = fields_of(event)
+        kind = fields.get("type") or ""
+        usage = fields.get("usage")
         self.has_content = True
         if usage is not None:
             self._fields["usage"] = plain(usage)
@@ -306,10 +366,11 @@ class EventAssembler:
         if kind.endswith(".completed"):
             self._finished += 1
         if kind.endswith("text.delta"):
-            self._texts.append(field(event, "delta") or "")
+            self._text.write(fields.get("delta") or "")
 
     def body(self) -> dict[str, Any]:
         """Usage, the text of a transcription, and a place per finished image."""
         images: list[dict[str, Any]] = [{}] * self._finished
         body = {**self._fields, "data": images}
-        return {**body, "text": "".join(self._texts)} if self._texts else body
+        text = self._text.getvalue()
+        return {**body, "text": text} if text else body
