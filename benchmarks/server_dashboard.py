@@ -13,16 +13,14 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+from databases import add_arguments, databases
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -48,7 +46,6 @@ from payi_otel.server.store.schema_facets import facets
 from payi_otel.server.store.summary import summarize
 from payi_otel.server.store.types import RowId
 
-ROOT = Path(__file__).parents[1]
 DAYS, SPANS = 90, 10
 SPAN = timedelta(days=DAYS // SPANS)
 END = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -271,25 +268,10 @@ def main() -> None:
     """Measure both databases."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--keep", metavar="FILE", help="a SQLite file to make; without it a temporary one")
-    parser.add_argument("--postgresql", metavar="URL", help="an empty database; without it one is started")
-    parser.add_argument("--sqlite-only", action="store_true")
+    add_arguments(parser)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        measure("SQLite", arguments.keep or str(Path(folder) / "payi.db"), arguments.events)
-    if arguments.sqlite_only:
-        return
-    if arguments.postgresql:
-        measure("PostgreSQL", arguments.postgresql, arguments.events)
-        return
-    sys.path.insert(0, str(ROOT))
-    from tests.support.postgresql import NoPostgreSQL, running_cluster
-
-    try:
-        with running_cluster() as cluster:
-            measure("PostgreSQL", cluster.new_database(), arguments.events)
-    except NoPostgreSQL as missing:
-        print(f"PostgreSQL  {missing}")
+    for name, address in databases(arguments):
+        measure(name, address, arguments.events)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +26,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+from databases import ROOT, add_arguments, databases
 
-ROOT = Path(__file__).parents[1]
 KEY, BATCH, LIMIT = "sk-payi-app-benchmark", 500, "benchmark"
 
 
@@ -122,25 +121,10 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--writers", type=int, default=4)
     parser.add_argument("--calls", type=int, default=1, help="of each instance")
-    parser.add_argument("--postgresql", metavar="URL", help="an empty database; without it one is started")
+    add_arguments(parser)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        measure(
-            "SQLite", str(Path(folder) / "payi.db"), arguments.batches, arguments.writers, arguments.calls
-        )
-    if arguments.postgresql:
-        measure("PostgreSQL", arguments.postgresql, arguments.batches, arguments.writers, arguments.calls)
-        return
-    sys.path.insert(0, str(ROOT))
-    from tests.support.postgresql import NoPostgreSQL, running_cluster
-
-    try:
-        with running_cluster() as cluster:
-            measure(
-                "PostgreSQL", cluster.new_database(), arguments.batches, arguments.writers, arguments.calls
-            )
-    except NoPostgreSQL as missing:
-        print(f"PostgreSQL  {missing}")
+    for name, address in databases(arguments):
+        measure(name, address, arguments.batches, arguments.writers, arguments.calls)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,12 @@ import argparse
 import itertools
 import random
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
+from databases import add_arguments, databases
 from sqlalchemy import insert, text
 
 from payi_otel.server.store import kpi_insights, kpis, use_cases
@@ -30,7 +28,6 @@ from payi_otel.server.store.kpis import Kpi
 from payi_otel.server.store.schema import instances, kpi_scores
 from payi_otel.server.store.schema_instances import instance_sums
 
-ROOT = Path(__file__).parents[1]
 START = datetime(2026, 8, 1, tzinfo=timezone.utc)
 DAYS, AT_ONCE, ROUNDS = 90, 20_000, 3
 MONTH = KpiFilter(START + timedelta(days=60), START + timedelta(days=90))
@@ -146,21 +143,10 @@ def main() -> None:
     """Measure both databases."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scores", type=int, default=1_000_000)
-    parser.add_argument("--postgresql", metavar="URL", help="an empty database; without it one is started")
+    add_arguments(parser)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        measure("SQLite", str(Path(folder) / "payi.db"), arguments.scores)
-    if arguments.postgresql:
-        measure("PostgreSQL", arguments.postgresql, arguments.scores)
-        return
-    sys.path.insert(0, str(ROOT))
-    from tests.support.postgresql import NoPostgreSQL, running_cluster
-
-    try:
-        with running_cluster() as cluster:
-            measure("PostgreSQL", cluster.new_database(), arguments.scores)
-    except NoPostgreSQL as missing:
-        print(f"PostgreSQL  {missing}")
+    for name, address in databases(arguments):
+        measure(name, address, arguments.scores)
 
 
 if __name__ == "__main__":
