@@ -92,12 +92,12 @@ def minutes(duration: Number | None) -> str:
 def percent(share: Number | None, digits: int = 2) -> str:
     """A share of 1, with at most so many digits after the point.
 
-    >>> percent(0.0523), percent(0.5), percent(1), percent(4.987, 0), percent(None)
-    ('5.23 %', '50 %', '100 %', '499 %', '-')
+    >>> percent(0.0523), percent(0.5), percent(1), percent(4.987, 0), percent(31.5), percent(None)
+    ('5.23 %', '50 %', '100 %', '499 %', '3,150 %', '-')
     """
     if share is None:
         return NOTHING
-    text = f"{float(share) * 100:.{digits}f}"
+    text = f"{float(share) * 100:,.{digits}f}"
     return (text.rstrip("0").rstrip(".") if digits else text) + " %"
 
 
