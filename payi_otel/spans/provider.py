@@ -76,7 +76,7 @@ class TracerSource:
 
 def _sdk_provider(provider: Any) -> Any:
     """The SDK's provider behind one that only passes on to it, such as Logfire's (checked on 4.41 to 5.2)."""
+    if isinstance(provider, TracerProvider):
+        return provider
     inner = getattr(provider, "provider", None)
-    return (
-        inner if isinstance(inner, TracerProvider) and not isinstance(provider, TracerProvider) else provider
-    )
+    return inner if isinstance(inner, TracerProvider) else provider

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -100,7 +101,7 @@ class SpanRecorder:
             return
         if self._may_wait(call):
             self._ledger.saw()
-            self._worker.submit_later(lambda: self._events(call), call.held_bytes)
+            self._worker.submit_later(partial(self._events, call), call.held_bytes)
             return
         readings = self._read(call)
         first = readings[0]
@@ -141,9 +142,10 @@ class SpanRecorder:
             body = {"text": call.response_text}
         complete = not call.exchange.is_stream or call.outcome == "ok"
         readings = read(call.exchange, body, complete=complete)
-        if any(reading.usage_source == "estimated" for reading in readings):
-            # Estimates need the whole request; what was sent cannot have been changed by the caller since.
-            readings = read(call.exchange_as_sent(), body, complete=complete)
+        for reading in readings:
+            if reading.usage_source == "estimated":
+                # Estimates need the whole request; what was sent cannot have been changed by the caller since.
+                return read(call.exchange_as_sent(), body, complete=complete)
         return readings
 
     def _finish_late(self, call: Call, readings: tuple[Reading, ...]) -> None:
@@ -256,10 +258,9 @@ class SpanRecorder:
             span.set_status(Status(StatusCode.ERROR, facts.failure))
         if not is_counted:
             self._ledger.saw()
-        self._ledger.judged(
-            estimated=reading.usage_source == "estimated",
-            unpriced=price.resource == catalog.UNKNOWN_RESOURCE,
-        )
+        estimated, unpriced = reading.usage_source == "estimated", price.resource == catalog.UNKNOWN_RESOURCE
+        if estimated or unpriced:
+            self._ledger.judged(estimated=estimated, unpriced=unpriced)
         self._metrics.record(facts, reading)
         self._end_span(span, call)
 

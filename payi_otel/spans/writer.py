@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.util.types import AttributeValue
 
 from payi_otel.providers import catalog
 from payi_otel.providers.content import redact_request, redact_response
-from payi_otel.providers.model import Exchange, FunctionCall, Outcome, PriceKey, Reading
+from payi_otel.providers.model import Exchange, FunctionCall, Outcome, PriceKey, Reading, TokenTotals
 from payi_otel.spans import semconv
+from payi_otel.values import value
 
 if TYPE_CHECKING:
     from payi_otel.capture.call import Call
@@ -26,7 +26,7 @@ _NO_STATUS = 299
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallFacts:
     """What is known of a finished call beside its meaning. Times in milliseconds."""
 
@@ -127,43 +127,48 @@ def reading_attributes(
     """Attributes known when the call is over; they hold the whole event."""
     status = reading.error_status or facts.status
     failure = facts.failure or reading.error_type
-    attributes: dict[str, AttributeValue | None] = {
-        semconv.GEN_AI_RESPONSE_MODEL: reading.model,
-        semconv.GEN_AI_RESPONSE_ID: reading.response_id,
-        semconv.GEN_AI_FINISH_REASONS: reading.finish_reasons or None,
-        semconv.GEN_AI_TIME_TO_FIRST_CHUNK: None
-        if facts.first_chunk_ms is None
-        else facts.first_chunk_ms / 1000,
-        semconv.ERROR_TYPE: failure or (str(status) if status is not None and status >= 400 else None),
-        semconv.HTTP_RESEND_COUNT: facts.retries or None,
-        semconv.HTTP_STATUS: status,
-        semconv.PROVIDER_REQUEST_ID: facts.request_id,
-        semconv.EVENT_ID: event_id_of(reading, facts.request_id if failed(facts) else None),
-        semconv.CATEGORY: price.category,
-        semconv.RESOURCE: price.resource,
-        semconv.RESOURCE_SCOPE: price.scope,
-        semconv.USAGE_SOURCE: reading.usage_source,
-        semconv.OUTCOME: facts.outcome,
-        semconv.LATENCY_MS: facts.latency_ms,
-        semconv.TIME_TO_FIRST_TOKEN_MS: facts.first_chunk_ms,
-        semconv.TIME_TO_FIRST_COMPLETION_TOKEN_MS: facts.first_content_ms,
-        semconv.FUNCTION_CALLS: _function_calls(reading.function_calls, with_content),
-    }
+    # Name by name, and only what there is: of what there may be, a call has half.
+    told: dict[str, AttributeValue] = {}
+    if reading.model is not None:
+        told[semconv.GEN_AI_RESPONSE_MODEL] = reading.model
+    if reading.response_id is not None:
+        told[semconv.GEN_AI_RESPONSE_ID] = reading.response_id
+    if reading.finish_reasons:
+        told[semconv.GEN_AI_FINISH_REASONS] = reading.finish_reasons
+    if facts.first_chunk_ms is not None:
+        told[semconv.GEN_AI_TIME_TO_FIRST_CHUNK] = facts.first_chunk_ms / 1000
+        told[semconv.TIME_TO_FIRST_TOKEN_MS] = facts.first_chunk_ms
+    if facts.first_content_ms is not None:
+        told[semconv.TIME_TO_FIRST_COMPLETION_TOKEN_MS] = facts.first_content_ms
+    if status is not None:
+        told[semconv.HTTP_STATUS] = status
+        if status >= 400:
+            told[semconv.ERROR_TYPE] = str(status)
+    if failure:
+        told[semconv.ERROR_TYPE] = failure
+    if facts.retries:
+        told[semconv.HTTP_RESEND_COUNT] = facts.retries
+    if facts.request_id is not None:
+        told[semconv.PROVIDER_REQUEST_ID] = facts.request_id
+    told[semconv.EVENT_ID] = event_id_of(reading, facts.request_id if failed(facts) else None)
+    told[semconv.CATEGORY] = price.category
+    told[semconv.RESOURCE] = price.resource
+    if price.scope is not None:
+        told[semconv.RESOURCE_SCOPE] = price.scope
+    told[semconv.USAGE_SOURCE] = reading.usage_source
+    told[semconv.OUTCOME] = facts.outcome
+    told[semconv.LATENCY_MS] = facts.latency_ms
+    if reading.function_calls:
+        told[semconv.FUNCTION_CALLS] = _function_calls(reading.function_calls, with_content)
     if reading.tokens is not None:
-        attributes |= {
-            semconv.GEN_AI_INPUT_TOKENS: reading.tokens.input,
-            semconv.GEN_AI_OUTPUT_TOKENS: reading.tokens.output,
-            semconv.GEN_AI_CACHE_READ_TOKENS: reading.tokens.cache_read or None,
-            semconv.GEN_AI_CACHE_WRITE_TOKENS: reading.tokens.cache_write or None,
-            semconv.GEN_AI_REASONING_TOKENS: reading.tokens.reasoning or None,
-        }
-    attributes |= _property_attributes(facts, reading, failure)
+        _tell_tokens(told, reading.tokens)
+    _tell_properties(told, facts, reading, failure)
     if with_content:
-        attributes |= _content(facts, keep_inline_data)
+        _tell_content(told, facts, keep_inline_data)
     for name, units in reading.units.items():
-        attributes[f"{semconv.UNITS}{name}.input"] = units.input
-        attributes[f"{semconv.UNITS}{name}.output"] = units.output
-    return {name: value for name, value in attributes.items() if value is not None}
+        told[f"{semconv.UNITS}{name}.input"] = units.input
+        told[f"{semconv.UNITS}{name}.output"] = units.output
+    return told
 
 
 def failed(facts: CallFacts) -> bool:
@@ -171,38 +176,49 @@ def failed(facts: CallFacts) -> bool:
     return facts.outcome in {"error", "cancelled"} and facts.response_body is None
 
 
-def _property_attributes(
-    facts: CallFacts, reading: Reading, failure: str | None
-) -> dict[str, AttributeValue | None]:
-    properties: dict[str, str | None] = dict(reading.properties)
-    properties[semconv.SYSTEM_FAILURE] = failure
-    properties[semconv.SYSTEM_FAILURE_DESCRIPTION] = facts.failure_description
+def _tell_tokens(told: dict[str, AttributeValue], tokens: TokenTotals) -> None:
+    told[semconv.GEN_AI_INPUT_TOKENS] = tokens.input
+    told[semconv.GEN_AI_OUTPUT_TOKENS] = tokens.output
+    if tokens.cache_read:
+        told[semconv.GEN_AI_CACHE_READ_TOKENS] = tokens.cache_read
+    if tokens.cache_write:
+        told[semconv.GEN_AI_CACHE_WRITE_TOKENS] = tokens.cache_write
+    if tokens.reasoning:
+        told[semconv.GEN_AI_REASONING_TOKENS] = tokens.reasoning
+
+
+def _tell_properties(
+    told: dict[str, AttributeValue], facts: CallFacts, reading: Reading, failure: str | None
+) -> None:
+    for name, text in reading.properties.items():
+        told[semconv.REQUEST_PROPERTIES + name] = text
+    if failure is not None:
+        told[semconv.REQUEST_PROPERTIES + semconv.SYSTEM_FAILURE] = failure
+    if facts.failure_description is not None:
+        told[semconv.REQUEST_PROPERTIES + semconv.SYSTEM_FAILURE_DESCRIPTION] = facts.failure_description
     if reading.usage_source == "estimated":
-        properties[semconv.SYSTEM_USAGE_SOURCE] = reading.usage_source
+        told[semconv.REQUEST_PROPERTIES + semconv.SYSTEM_USAGE_SOURCE] = reading.usage_source
     if facts.outcome not in {"ok", "error"}:
-        properties[semconv.SYSTEM_OUTCOME] = facts.outcome
+        told[semconv.REQUEST_PROPERTIES + semconv.SYSTEM_OUTCOME] = facts.outcome
     if facts.retries:
-        properties[semconv.SYSTEM_RETRIES] = str(facts.retries)
-    if failed(facts) or (facts.status or 0) >= 400:
-        properties[semconv.SYSTEM_REQUEST_ID] = facts.request_id
-    return {f"{semconv.REQUEST_PROPERTIES}{name}": value for name, value in properties.items()}
+        told[semconv.REQUEST_PROPERTIES + semconv.SYSTEM_RETRIES] = str(facts.retries)
+    if facts.request_id is not None and (failed(facts) or (facts.status or 0) >= 400):
+        told[semconv.REQUEST_PROPERTIES + semconv.SYSTEM_REQUEST_ID] = facts.request_id
 
 
-def _function_calls(calls: tuple[FunctionCall, ...], with_content: bool) -> str | None:
+def _function_calls(calls: tuple[FunctionCall, ...], with_content: bool) -> str:
     """Names always; arguments are the model's text and follow content capture."""
-    if not calls:
-        return None
     return json.dumps(
         [{"name": call.name, "arguments": call.arguments if with_content else None} for call in calls]
     )
 
 
-def _content(facts: CallFacts, keep_inline_data: bool) -> dict[str, AttributeValue | None]:
-    request = redact_request(facts.sent_exchange, keep_inline_data)
-    response: str | None = facts.response_text
+def _tell_content(told: dict[str, AttributeValue], facts: CallFacts, keep_inline_data: bool) -> None:
+    told[semconv.REQUEST_JSON] = _json(redact_request(facts.sent_exchange, keep_inline_data))
     if facts.response_body is not None:
-        response = _json(redact_response(facts.response_body, keep_inline_data))
-    return {semconv.REQUEST_JSON: _json(request), semconv.RESPONSE_JSON: response}
+        told[semconv.RESPONSE_JSON] = _json(redact_response(facts.response_body, keep_inline_data))
+    elif facts.response_text is not None:
+        told[semconv.RESPONSE_JSON] = facts.response_text
 
 
 def _json(value: Any) -> str:
