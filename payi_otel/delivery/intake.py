@@ -7,7 +7,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from payi_otel.delivery.flushes import Flush
@@ -18,6 +17,7 @@ from payi_otel.delivery.threads import OnDemandThread
 from payi_otel.delivery.warnings import WarningLog
 from payi_otel.faults import faults
 from payi_otel.spans.event import IngestEvent
+from payi_otel.values import value
 
 # What an event takes while it waits to be written as JSON, besides the texts it holds.
 _EVENT_OVERHEAD = 1024
@@ -29,7 +29,7 @@ REMEMBERED_IDS = 10_000
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Score:
     """A KPI request, and who wants to know what becomes of it."""
 
@@ -37,7 +37,7 @@ class Score:
     settled: Settled | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Later:
     """Events that are made where they are written: `make` runs once, on the thread that writes to the outbox.
 
@@ -48,7 +48,7 @@ class Later:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NewKey:
     """The API key to use from now on."""
 
@@ -59,7 +59,7 @@ Forwarded = Flush | NewKey
 """What is for the sender, in its order among the events."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Item:
     """An event or score in the queue, with the bytes it is reckoned to take."""
 

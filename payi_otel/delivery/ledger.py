@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from payi_otel.faults import faults
+from payi_otel.values import value
 
 
 class Tally:
@@ -42,7 +43,7 @@ class Tally:
         return self._totals[name]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Status:
     """The ledger at one moment. Counts are of events unless named otherwise, since the start of the process.
 
@@ -112,7 +113,8 @@ class Ledger:
     def saw(self, *, estimated: bool = False, unpriced: bool = False) -> None:
         """A billed call was seen."""
         self._tally.add("seen")
-        self.judged(estimated=estimated, unpriced=unpriced)
+        if estimated or unpriced:
+            self.judged(estimated=estimated, unpriced=unpriced)
 
     def judged(self, *, estimated: bool, unpriced: bool) -> None:
         """It is known how well a call that was seen is billed."""

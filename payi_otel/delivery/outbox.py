@@ -6,15 +6,16 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from payi_otel.values import value
 
 EntryKind = Literal["event", "score", "increment", "definition"]
 Lane = Literal["events", "scores"]
 """Events and scores go to endpoints of their own; the trouble of one does not hold up the other."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One thing to deliver, as plain data so that an outbox can put it on disk.
 
@@ -42,7 +43,7 @@ class Entry:
         return len(self.payload) + len(self.id) + 200
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stored:
     """An entry in an outbox: its `key`, and since when it waits (Unix seconds).
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
+from payi_otel.values import value
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class IngestEvent:
     """One billed request, ready for Pay-i.
 
@@ -53,9 +55,11 @@ class IngestEvent:
             "event_timestamp": self.event_timestamp.isoformat(),
         }
         for name in _OPTIONAL_FIELDS:
-            value = getattr(self, name)
-            if value is not None and value != () and value != {}:
-                body[name] = _plain(value)
+            told = getattr(self, name)
+            if type(told) in _AS_THEY_ARE:
+                body[name] = told
+            elif told:
+                body[name] = _plain(told)
         return body
 
 
@@ -71,6 +75,8 @@ ATTRIBUTION = (
 )
 """The fields that say whose call it was."""
 
+# Most fields, and known by a look at their type.
+_AS_THEY_ARE = frozenset({str, int})
 _OPTIONAL_FIELDS = (
     "resource",
     "scope",

@@ -24,7 +24,8 @@ def read_span(span: ReadableSpan) -> IngestEvent | None:
     {'text': {'input': 12, 'output': 7}}
     """
     # A plain dict: the span's own mapping takes a lock for every look-up, on the caller's thread.
-    return read_attributes(dict(span.attributes or {}), span.start_time or 0)
+    attributes: Any = span.attributes or {}
+    return read_attributes(attributes.copy(), span.start_time or 0)
 
 
 def events_of(span: SpanData, rules: PriceRules = NO_RULES) -> IngestEvent | None:
