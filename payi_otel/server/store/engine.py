@@ -26,6 +26,10 @@ _POOL_SIZE, _POOL_OVERFLOW = 10, 30
 # Serialization failure and deadlock: PostgreSQL has rolled back, and the same work may succeed now.
 _TRANSIENT = frozenset({"40001", "40P01"})
 _ATTEMPTS = 5
+# A bulk of 500 events writes more than SQLite's 1000 pages: it would be copied at each commit.
+_CHECKPOINT_PAGES = 4000
+# Of each connection. SQLite's 2 MiB do not hold the ends of all indexes that a bulk writes to.
+_CACHE_KIB = 8 * 1024
 
 
 class Overtaken(Exception):
@@ -163,6 +167,8 @@ def _sqlite_engine(url: URL) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         # An acknowledged event survives a power cut.
         cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        cursor.execute(f"PRAGMA cache_size={-_CACHE_KIB}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 

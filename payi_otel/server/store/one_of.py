@@ -35,6 +35,10 @@ class _OneOf(FunctionElement[bool]):
     inherit_cache = True
     type = Boolean()
 
+    def self_group(self, against: Any = None) -> Any:
+        # A condition as it is. Compared with 1, as SQLAlchemy would have it, SQLite finds no index for it.
+        return self
+
 
 def one_of(column: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[bool]:
     """Whether a text column holds one of these.
