@@ -47,7 +47,7 @@ class ApplicationSink:
             if isinstance(item, IngestEvent):
                 try:
                     checked = BulkIngestRequest.model_validate(item.to_body())
-                    events.append(to_event(checked, arrived, log=True))
+                    events.append(to_event(dict(checked), arrived, log=True))
                 except (ApiError, ValueError) as error:
                     refused.append(f"event: {error}")
         self._store.transact(

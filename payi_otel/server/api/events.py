@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StrictInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StrictInt,
+    TypeAdapter,
+    ValidationError,
+)
+from typing_extensions import NotRequired, Required, TypedDict
 
 from payi_otel.server.api.models import Body, Identity, PropertyMap, Text
 from payi_otel.server.errors import ApiError
@@ -101,6 +109,36 @@ class BulkIngestRequest(IngestRequest):
     user_id: Text | None = None
 
 
+Fields = Mapping[str, Any]
+"""Checked fields of a `BulkIngestRequest` by name."""
+
+
+def _as_dictionary(model: type[BaseModel]) -> Any:
+    """The type of a dictionary of a model's fields: as strict, at half of what a model costs to make and to read."""
+    make: Any = TypedDict
+    required: Any = Required
+    optional: Any = NotRequired
+    fields = {
+        name: (required if field.is_required() else optional)[field.rebuild_annotation()]
+        for name, field in model.model_fields.items()
+    }
+    made = make(f"{model.__name__}Fields", fields)
+    made.__pydantic_config__ = model.model_config
+    return made
+
+
+_LIST: Any = list
+_MANY: TypeAdapter[list[Fields]] = TypeAdapter(_LIST[_as_dictionary(BulkIngestRequest)])
+
+
+def checked_all(items: Sequence[Any]) -> list[Fields] | None:
+    """The fields of bulk events, of each those that were sent; None where one of the events is wrong."""
+    try:
+        return _MANY.validate_python(items)
+    except ValidationError:
+        return None
+
+
 def attribution(headers: Mapping[str, str]) -> dict[str, Any]:
     """The fields of a bulk event that single ingest carries in headers. The older names mean the same."""
 
@@ -141,41 +179,50 @@ def logging_disabled(headers: Mapping[str, str]) -> bool:
     return headers.get("xProxy-Logging-Disable", "").strip().lower() == "true"
 
 
-def to_event(
-    item: BulkIngestRequest, now: datetime, *, event_id: str | None = None, log: bool = True
-) -> Event:
+def to_event(item: Fields, now: datetime, *, event_id: str | None = None, log: bool = True) -> Event:
     """The event to store; raises `ApiError` for what its fields alone show to be wrong.
 
+    `item` are the checked fields of a `BulkIngestRequest`, of which those that were not sent may be missing.
     `event_id` identifies an event without a `provider_response_id`. Headers that may hold credentials are kept
     without their values.
     """
-    columns: dict[str, Any] = {
-        name: value for name in _COLUMNS if (value := getattr(item, name)) not in (None, "")
-    }
-    if item.scope:
-        columns["resource_scope"] = item.scope
-    if item.event_timestamp is not None:
-        columns["event_timestamp"] = _checked_timestamp(item.event_timestamp, now)
-    bodies = {name: value for name in _BODIES if (value := getattr(item, name)) is not None}
-    for name in _HEADERS:
-        if headers := getattr(item, name):
-            bodies[name] = without_secrets((header.name, header.value) for header in headers)
-    if item.provider_response_function_calls is not None:
+    given = item.get
+    columns: dict[str, Any] = {}
+    for name in _COLUMNS:
+        value = given(name)
+        if value is not None and value != "":
+            columns[name] = value
+    if scope := given("scope"):
+        columns["resource_scope"] = scope
+    if (at := given("event_timestamp")) is not None:
+        columns["event_timestamp"] = _checked_timestamp(at, now)
+    calls = given("provider_response_function_calls")
+    if calls is not None:
         # Which tools were asked for is no secret; with what may be.
-        calls = item.provider_response_function_calls
         columns["function_calls"] = [{"name": call.name} for call in calls]
-        bodies["function_calls"] = [call.model_dump() for call in calls]
+    use_case_name = given("use_case_name")
     return Event(
-        provider_response_id=item.provider_response_id or event_id or None,
+        provider_response_id=given("provider_response_id") or event_id or None,
         columns=columns,
-        units={name: UnitCount(count.input or 0, count.output or 0) for name, count in item.units.items()},
-        use_case_name=checked_name(item.use_case_name) if item.use_case_name else None,
-        use_case_id=item.use_case_id or None,
-        use_case_version=item.use_case_version,
-        properties=item.properties or {},
-        use_case_properties=item.use_case_properties or {},
-        bodies=bodies if log else {},
+        units={name: UnitCount(count.input or 0, count.output or 0) for name, count in item["units"].items()},
+        use_case_name=checked_name(use_case_name) if use_case_name else None,
+        use_case_id=given("use_case_id") or None,
+        use_case_version=given("use_case_version"),
+        properties=given("properties") or {},
+        use_case_properties=given("use_case_properties") or {},
+        bodies=_bodies(item) if log else {},
     )
+
+
+def _bodies(item: Fields) -> dict[str, Any]:
+    bodies = {name: value for name in _BODIES if (value := item.get(name)) is not None}
+    for name in _HEADERS:
+        if headers := item.get(name):
+            bodies[name] = without_secrets((header.name, header.value) for header in headers)
+    calls = item.get("provider_response_function_calls")
+    if calls is not None:
+        bodies["function_calls"] = [call.model_dump() for call in calls]
+    return bodies
 
 
 def _checked_timestamp(value: datetime, now: datetime) -> datetime:

@@ -14,8 +14,10 @@ from pydantic import SkipValidation, ValidationError
 from payi_otel.server.api.context import ApplicationId, StoreOf, new_request_id, now
 from payi_otel.server.api.events import (
     BulkIngestRequest,
+    Fields,
     IngestRequest,
     attribution,
+    checked_all,
     logging_disabled,
     price_as,
     to_event,
@@ -86,9 +88,7 @@ def _take(
     for place, error in blocked.items():
         errors.append(_item_error(checked[place][0], error))
     events = [event for place, (_, event) in enumerate(checked) if place not in blocked]
-    store.transact(
-        lambda connection: store_bulk(connection, application_id, events, arrived, upsert=upsert)
-    )
+    store.transact(lambda connection: store_bulk(connection, application_id, events, arrived, upsert=upsert))
     answer = BulkOut(
         request_id=new_request_id(),
         ingest_timestamp=arrived,
@@ -109,9 +109,11 @@ def _sorted_out(
     """The good events with their places, and the errors of the others."""
     events: list[tuple[int, Event]] = []
     errors: list[ItemError] = []
+    checked = checked_all(items)
     for index, item in enumerate(items):
         try:
-            events.append((index, to_event(_checked(item), arrived, log=log)))
+            fields = _checked(item) if checked is None else checked[index]
+            events.append((index, to_event(fields, arrived, log=log)))
         except ApiError as error:
             errors.append(_item_error(index, error))
     return events, errors
@@ -137,8 +139,8 @@ def _blocked(store: Store, application_id: int, events: Sequence[Event]) -> dict
     return refused
 
 
-def _checked(item: Any) -> BulkIngestRequest:
+def _checked(item: Any) -> Fields:
     try:
-        return BulkIngestRequest.model_validate(item)
+        return dict(BulkIngestRequest.model_validate(item))
     except ValidationError as error:
         raise validation_error(error.errors(include_url=False)) from None

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from payi_otel.server.api.context import ApplicationId, Segment, StoreOf, new_request_id, now
 from payi_otel.server.api.models import InstanceOut, PropertiesBody
 from payi_otel.server.store import instances, use_cases
+from payi_otel.server.store.ids import new_id
 from payi_otel.server.store.instances import Instance
 
 router = APIRouter(prefix="/api/v1/use_cases/instances", tags=["use case instances"])
@@ -25,7 +26,7 @@ def create_instance(
     """Make an instance, under a new id unless one is given. A use case nobody has used yet is made too."""
     with store.write() as connection:
         use_case = use_cases.ensure(connection, application_id, use_case_name, now())
-        chosen = use_case_id or instances.new_id()
+        chosen = use_case_id or new_id()
         return _shown(instances.ensure(connection, application_id, use_case, chosen, now()))
 
 

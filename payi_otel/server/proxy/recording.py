@@ -22,6 +22,7 @@ from payi_otel.server.errors import ApiError, validation_error
 from payi_otel.server.pricing import UnitCount
 from payi_otel.server.store import instances, limits, use_cases
 from payi_otel.server.store.engine import Store
+from payi_otel.server.store.ids import new_id
 from payi_otel.server.store.ingest import Event, Outcome, store_events
 
 _NO_READING = Reading(units={}, usage_source="none")
@@ -70,10 +71,10 @@ def begin(application_id: int, exchange: Exchange, headers: Mapping[str, str], p
         item = BulkIngestRequest.model_validate(fields)
     except ValidationError as error:
         raise validation_error(error.errors(include_url=False)) from None
-    event = to_event(item, now())
+    event = to_event(dict(item), now())
     columns = {"resource_scope": key.scope, **event.columns, **price_as(headers), "event_timestamp": now()}
     if event.use_case_name and not event.use_case_id:
-        event = replace(event, use_case_id=instances.new_id())
+        event = replace(event, use_case_id=new_id())
     return Call(application_id, exchange, replace(event, columns=columns), not logging_disabled(headers))
 
 

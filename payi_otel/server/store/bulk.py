@@ -129,8 +129,13 @@ def _values(
     columns: list[Sequence[Any]] = list(zip(*map(pick, rows), strict=True))
     for place, name in enumerate(names):
         convert = _converter(dialect, table.columns[name])
-        if convert is not None:
-            columns[place] = [*map(convert, columns[place])]
+        if convert is None:
+            continue
+        column = columns[place]
+        if convert is not _json_text:
+            # Many have the same: all rows of a batch the same time of arrival.
+            convert = {value: convert(value) for value in set(column)}.__getitem__
+        columns[place] = [*map(convert, column)]
     return zip(*columns, strict=True)
 
 

@@ -6,7 +6,6 @@ each other: use cases, instances, new requests, known requests, properties of in
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +27,7 @@ from payi_otel.server.store import requests as stored
 from payi_otel.server.store.bulk import insert_missing
 from payi_otel.server.store.costing import price_key, priced
 from payi_otel.server.store.engine import Overtaken
+from payi_otel.server.store.ids import new_id
 from payi_otel.server.store.instances import Identity, Instance, Properties
 from payi_otel.server.store.limit_counts import Change, States
 from payi_otel.server.store.owners import Owner
@@ -195,7 +195,7 @@ class _Ingest:
                 item.warnings = (owners.NO_INSTANCE,)
                 return
         if name is not None:
-            item.identity = (name, use_case_id or instances.new_id())
+            item.identity = (name, use_case_id or new_id())
 
     def _identity_before(self, item: _Item, known: Mapping[str, StoredRequest]) -> Identity | None:
         if item.first is not None and item.first.identity is not None:
@@ -234,7 +234,7 @@ class _Ingest:
             **item.owner.columns,
             "properties": dict(item.event.properties),
             "application_id": self._application_id,
-            "request_id": str(uuid.uuid4()),
+            "request_id": new_id(),
             "provider_response_id": item.event.provider_response_id,
             "ingest_timestamp": self._now,
         }
@@ -282,31 +282,39 @@ class _Ingest:
             self._connection.execute(update(requests).where(requests.c.id == values["id"]).values(**changed))
 
     def _priced(self, item: _Item, values: dict[str, Any]) -> dict[str, Any]:
-        unknown = [one for one in item.event.columns.get("limit_ids", ()) if one not in self._limits]
-        warnings = [f"limit_not_found: {one!r} is no limit; create it first" for one in unknown]
+        warnings = [
+            f"limit_not_found: {one!r} is no limit; create it first"
+            for one in item.event.columns.get("limit_ids", ())
+            if one not in self._limits
+        ]
         instance = item.owner.instance
         if instance is not None and instance.limit_id and instance.limit_id not in values["limit_ids"]:
             values["limit_ids"] = [*values["limit_ids"], instance.limit_id]
-        return values | priced(item.event.units, values, [*item.warnings, *warnings], self._book)
+        values.update(priced(item.event.units, values, [*item.warnings, *warnings], self._book))
+        return values
 
     def _counted(self, item: _Item, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
         """Note what limits and roll-ups must hear of a request, once for each request."""
-        earlier = self._changes.get(after["id"])
-        if earlier is not None and earlier.before is None:
+        row_id = after["id"]
+        earlier = self._deltas.get(row_id)
+        if earlier is not None and len(earlier) == 1:
             # New in this batch and changed in it as well: only how it ends counts.
             before = None
         elif earlier is not None:
             return
-        self._changes[after["id"]] = Change(
-            request=after["id"],
+        coming = rollups.Delta(after)
+        self._deltas[row_id] = [coming] if before is None else [rollups.Delta(before, -1), coming]
+        if before is None and not after["limit_ids"]:
+            self._changes.pop(row_id, None)
+            return
+        self._changes[row_id] = Change(
+            request=row_id,
             limit_ids=after["limit_ids"],
             cost=(after["input_cost"], after["output_cost"]),
             before=None if before is None else (before["input_cost"], before["output_cost"]),
             failed=rollups.is_failure(after),
             states=item.event.limit_states,
         )
-        gone = [] if before is None else [rollups.Delta(before, -1)]
-        self._deltas[after["id"]] = [*gone, rollups.Delta(after)]
 
     def _keep_bodies(self) -> None:
         kept: dict[int, Mapping[str, Any]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, delete, select, update
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store import limits
 from payi_otel.server.store.bulk import insert_missing
+from payi_otel.server.store.ids import new_id
 from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.schema import instances, use_cases
 from payi_otel.server.store.use_cases import UseCase
@@ -36,11 +36,6 @@ class Instance:
     properties: Properties
     limit_id: str | None = None
     is_new: bool = False
-
-
-def new_id() -> str:
-    """An id for an instance whose caller gave none."""
-    return str(uuid.uuid4())
 
 
 def find(connection: Connection, use_case: UseCase, use_case_id: str) -> Instance | None:
