@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import socket
@@ -68,6 +69,9 @@ def serve(
         app = create_app(config)
         _say_where(app, config, host, listening.getsockname()[1])
         server = uvicorn.Server(_uvicorn_config(app))
+        # What is loaded stays: the garbage collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
         # uvicorn has ended in order when Ctrl-C comes out of it.
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
