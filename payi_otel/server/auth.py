@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from payi_otel.server.errors import ApiError, error_response, failure
 from payi_otel.server.rates import RateLimiter
 from payi_otel.server.store.engine import Store
+from payi_otel.server.store.ids import new_id
 from payi_otel.server.store.keys import find_application, key_hash
 
 KEY_HEADER = "xProxy-api-key"
 API_PREFIX = "/api/"
+_REQUEST_ID = "x-request-id"
+_SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class Gate:
     """ASGI middleware. Who is not let in has not a byte of the body read.
 
+    Each answer has an `x-request-id`, which the log names with failures: that of the request, or a new one.
     It also hands the path on as it was sent, still percent-encoded: names and ids may hold slashes.
     """
 
@@ -39,17 +44,19 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        request_id = _sane(headers.get(_REQUEST_ID, "")) or new_id()
+        send = _naming(send, request_id)
         try:
             self._check_size(headers)
             application_id = await run_in_threadpool(self._application, headers.get(KEY_HEADER))
         except Exception as error:
-            refusal = error if isinstance(error, ApiError) else failure(error, "key check")
+            refusal = error if isinstance(error, ApiError) else failure(error, f"key check of {request_id}")
             await error_response(refusal)(scope, receive, send)
             return
         scope["state"] = {**scope.get("state", {}), "application_id": application_id}
-        await self._answer(scope, self._counted(receive), send)
+        await self._answer(scope, self._counted(receive), send, request_id)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         """Answer failures here: left to uvicorn they would break the connection for later requests."""
         started = False
 
@@ -61,7 +68,7 @@ class Gate:
         try:
             await self._app(scope, receive, watching)
         except Exception as error:
-            refusal = failure(error, f"{scope['method']} {scope.get('endpoint')}")
+            refusal = failure(error, f"{scope['method']} {scope.get('endpoint')} ({request_id})")
             if started:
                 raise
             await error_response(refusal)(scope, receive, send)
@@ -101,3 +108,19 @@ class Gate:
     def _too_large(self) -> ApiError:
         message = f"the body is larger than {self._max_body_bytes} bytes; send fewer events at once"
         return ApiError(413, "request_too_large", message)
+
+
+def _sane(request_id: str) -> str:
+    """An id that may stand in a log and in a header; else nothing."""
+    return request_id if _SANE.fullmatch(request_id) else ""
+
+
+def _naming(send: Send, request_id: str) -> Send:
+    """`send` that gives the answer its id; one that passes on a vendor's answer has the vendor's."""
+
+    async def naming(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).setdefault(_REQUEST_ID, request_id)
+        await send(message)
+
+    return naming
