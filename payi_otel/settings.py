@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
 from payi_otel.providers.model import ModelMapping
+from payi_otel.values import value
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ def _said(help: str, env: str | None = None) -> dict[str, str]:
     return {"help": help} if env is None else {"help": help, "env": env}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settings:
     """Everything that can be set. `from_arguments` fills it; each field names its environment variable.
 
@@ -207,9 +208,9 @@ class Settings:
             if text is not None and text.strip():
                 given_as[setting.name] = cast(str, variable)
                 values[setting.name] = _parse(setting.name, cast(str, variable), text.strip())
-        for name, value in (arguments or {}).items():
-            if value is not None:
-                values[name] = value
+        for name, given in (arguments or {}).items():
+            if given is not None:
+                values[name] = given
                 given_as[name] = name
         known = {setting.name for setting in fields(cls)}
         for name in values.keys() - known:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, cast
 
 from payi_otel.delivery.retry import Verdict, classify, may_depend_on_content
+from payi_otel.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """An HTTP answer, or the error instead of one. `headers` has lower-case names."""
 
@@ -46,7 +47,7 @@ class Answer:
         return may_depend_on_content(self.status, timed_out=self.timed_out)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BatchOutcome:
     """The fate of a batch: `verdict` of those not named in `rejected` (index → reason) or `repeat` (indexes)."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from payi_otel.settings import Durability
+from payi_otel.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeliveryConfig:
     """How and where to deliver.
 

@@ -7,10 +7,10 @@ import sqlite3
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from payi_otel.delivery.outbox import Entry
+from payi_otel.values import value
 
 FILE_NAME = "dead.db"
 
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS dead (
 """
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeadLetter:
     """An entry that could not be delivered, why, and when that became clear (Unix seconds).
 

@@ -12,7 +12,7 @@ from payi_otel.delivery.outbox import Outbox
 SHORTEST_TIMEOUT_S = 0.1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Flush:
     """A wish to have everything delivered by `deadline_s` (monotonic). `final`: the thread stops after it.
 

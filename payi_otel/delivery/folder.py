@@ -19,7 +19,7 @@ class NoFileLocks(OSError):
     """This system has no `flock`, so that no one could tell a living process's file from an orphan."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ClaimedFile:
     """An outbox file that belongs to this process for as long as it holds the lock."""
 

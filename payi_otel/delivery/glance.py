@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from payi_otel.delivery.folder import OutboxFolder, owner_pid
 from payi_otel.delivery.outbox import Entry
+from payi_otel.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Glance:
     """An outbox file at one moment.
 

@@ -15,13 +15,13 @@ LONGEST_ASIDE_S = 300.0
 PATIENCE = 3
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Aside:
     attempt: int
     due_s: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class LaneState:
     """What one endpoint's answers have taught. Times are `time.monotonic()`.
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from payi_otel.delivery.answers import Answer
 from payi_otel.delivery.outbox import Entry, EntryKind
 from payi_otel.delivery.retry import classify
+from payi_otel.values import value
 
 Request = Callable[[str, str, "bytes | None"], Answer]
 """Sends (method, path, JSON body)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KpiScore:
     """The score of one KPI of one use case instance."""
 
@@ -26,7 +27,7 @@ class KpiScore:
     score: bool | int | float | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KpiIncrement:
     """An amount to add to the score of one KPI of one use case instance."""
 
@@ -36,7 +37,7 @@ class KpiIncrement:
     by: int | float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KpiDefinition:
     """A KPI of a use case."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from payi_otel.providers.model import Exchange, ModelMapping, PriceKey, Sdk
+from payi_otel.values import value
 
 UNKNOWN_RESOURCE = "system.unknown_model"
 
@@ -48,7 +48,7 @@ _OPERATIONS: Mapping[str, str] = {
 _NO_GEO = frozenset({"", "global", "not_available"})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Endpoint:
     """What a client's class and address tell of every call it makes.
 

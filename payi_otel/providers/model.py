@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from payi_otel.values import value
@@ -117,7 +117,7 @@ class PriceKey:
     scope: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ModelMapping:
     """A rule of `openai_config.model_mappings`: calls of `model` (at `host`, if set) are priced as the rest."""
 

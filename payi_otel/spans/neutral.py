@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from payi_otel.values import value
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class SpanEvent:
     """Something that happened during a span; `time_ns` is Unix time in nanoseconds."""
 
@@ -18,7 +19,7 @@ class SpanEvent:
     attributes: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpanData:
     """A finished span.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import MappingProxyType
 from typing import TypeAlias, cast
 
 from typing_extensions import TypedDict
 
 from payi_otel.tracking.naming import valid_use_case_name
+from payi_otel.values import value
 
 PropertyValue: TypeAlias = "str | int | float | bool | None"
 Properties: TypeAlias = "Mapping[str, str | None]"
@@ -55,7 +56,7 @@ class ScopeArguments(TypedDict, total=False):
     request_tags: str | list[str] | tuple[str, ...] | Set[str] | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ScopeChange:
     """`ScopeArguments` after the check: legacy names resolved, values of one type, None meaning "inherit"."""
 

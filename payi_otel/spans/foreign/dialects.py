@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from payi_otel.providers.model import Sdk
+from payi_otel.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dialect:
     """How one instrumentation speaks.
 

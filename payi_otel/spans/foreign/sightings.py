@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from payi_otel.spans import semconv
 from payi_otel.spans.event import ATTRIBUTION, IngestEvent
 from payi_otel.spans.neutral import SpanData
+from payi_otel.values import value
 
 # How far apart in time two instrumentations report the end of one call.
 _SAME_CALL_NS = 2_000_000_000
@@ -59,7 +60,7 @@ def _is_named(event: IngestEvent) -> bool:
     return not event.provider_response_id.startswith("payi_")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Place:
     """Where an event was seen: its span, the span around that, who made it, and when it ended (Unix time, ns)."""
 

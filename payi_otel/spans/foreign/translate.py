@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from payi_otel.spans.foreign.usage import (
 )
 from payi_otel.spans.neutral import SpanData
 from payi_otel.spans.writer import CallFacts, event_id_of, reading_attributes
+from payi_otel.values import value
 
 # Operations that are billed. Agents, tools and workflows only add up what these cost; fetching a response, or
 # counting its tokens, is free.
@@ -62,7 +63,7 @@ _REQUEST_ID = ("anthropic.request.id", "openai.request.id", "gen_ai.openai.reque
 _FREE_ROUTES = ("/count_tokens", "/input_tokens")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PriceRules:
     """The settings `host_mappings` and `model_mappings`, which also price what others saw."""
 
