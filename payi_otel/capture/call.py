@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from payi_otel.tracking.context import TrackingContext
 
 
+_NO_HEADERS: Mapping[str, str] = {}
+
+
 class Recorder(Protocol):
     """What capture reports to. The span writer implements it; tests may implement their own."""
 
@@ -94,7 +97,7 @@ class Call:
         self.first_chunk_ns: int | None = None
         self.first_content_ns: int | None = None
         self.status: int | None = None
-        self.headers: Mapping[str, str] = {}
+        self.headers = _NO_HEADERS
         self.retries = 0
         self.sent: Any = None
         self.content: bytes | None = None
@@ -125,8 +128,10 @@ class Call:
 
     def start(self) -> None:
         """Tell the recorder that the request leaves now."""
-        with faults.guard("capture.start"):
+        try:
             self.recorder.started(self)
+        except Exception as error:
+            faults.report("capture.start", error)
 
     def responded(self, status: int, headers: Mapping[str, str], retries: int, sent: Any) -> None:
         """The response head arrived. `sent` is the SDK's request object, read only if its body is needed."""
@@ -188,8 +193,10 @@ class Call:
         return True
 
     def _complete(self) -> None:
-        with faults.guard("capture.finish"):
+        try:
             self.recorder.finished(self)
+        except Exception as error:
+            faults.report("capture.finish", error)
 
     def keep_content(self, content: bytes, content_type: str) -> None:
         """The response's body as it came; it is read when somebody asks for it."""
@@ -200,12 +207,15 @@ class Call:
         content, self.content = self.content, None
         if content is None:
             return
-        with faults.guard("capture.response"):
+        try:
             parsed = parse_body(content, self._content_type)
-            if isinstance(parsed, Mapping):
-                self._body = cast("Mapping[str, Any]", parsed)
-            elif isinstance(parsed, str):
-                self._text = parsed
+        except Exception as error:
+            faults.report("capture.response", error)
+            return
+        if issubclass(type(parsed), dict):
+            self._body = parsed
+        elif isinstance(parsed, str):
+            self._text = parsed
 
     @property
     def body(self) -> Mapping[str, Any] | None:

@@ -6,6 +6,9 @@ import json
 import re
 from typing import Any
 
+_DECODER = json.JSONDecoder()
+# How an object begins, in the encoding that all providers use.
+_UTF_8 = frozenset({b'{"', b"{\n", b"{ "})
 _LARGE_BYTES = 128 * 1024
 _HEAD_FIELDS = re.compile(rb'"(id|model|object|created)"\s*:\s*("(?:[^"\\]|\\.)*"|\d+)')
 
@@ -21,7 +24,10 @@ def parse_body(content: bytes, content_type: str) -> Any:
             if slim is not None:
                 return slim
         try:
-            return json.loads(content)
+            if content[:2] not in _UTF_8:
+                return json.loads(content)
+            # The same, without its look for the encoding, and at six options, before it starts.
+            return _DECODER.decode(content.decode("utf-8", "surrogatepass"))
         except ValueError:
             return None
     if content_type.startswith("text/"):

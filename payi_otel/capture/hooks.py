@@ -196,13 +196,16 @@ def _response_call(kwargs: Any) -> Call | None:
     attempt = CURRENT.get()
     if attempt is None:
         return None
-    with faults.guard("capture.response"):
-        call = attempt.response(kwargs["response"], kwargs.get("retries_taken"))
+    try:
+        response = kwargs["response"]
+        call = attempt.response(response, kwargs.get("retries_taken"))
         if call is not None:
             # Read before the SDK parses: what it then makes of the body may raise, after it was billed.
-            take_response(call, kwargs["response"])
+            take_response(call, response)
         return call
-    return None
+    except Exception as error:
+        faults.report("capture.response", error)
+        return None
 
 
 def _process_response(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from opentelemetry.context import Context, attach, get_current
 
@@ -62,10 +62,11 @@ class Attempt:
         # log an error; that context never had our values.
         if self._outside is not None and self.call is not None and get_current() is self.call.context:
             attach(self._outside)
-        try:
-            CURRENT.reset(cast("Token[Attempt | None]", self._token))
-        except ValueError:
-            return
+        if self._token is not None:
+            try:
+                CURRENT.reset(self._token)
+            except ValueError:
+                return
 
     def failed(self, error: BaseException) -> bool:
         """Take the SDK's exception. True: our addition was refused, call again as the caller wrote it."""
@@ -84,18 +85,20 @@ class Attempt:
 
     def succeeded(self, result: Any) -> None:
         """Take what `request()` returned."""
-        with faults.guard("capture.succeeded"):
-            call = self._hop or self.call
-            if call is None:
-                return
+        call = self._hop or self.call
+        if call is None:
+            return
+        try:
             if self.injected and call.gate is None:
                 registry.without_stream_options.add(endpoint_key(call.exchange))
             if call.exchange.is_stream:
                 self._adopt(call, result)
-            elif not call.done and self._hops == 0:
+            elif self._hops == 0 and not call.done:
                 # Answered by the caller's middleware: nothing was billed.
                 call.unpriced = True
                 call.finish("ok")
+        except Exception as error:
+            faults.report("capture.succeeded", error)
 
     def response(self, response: Any, retries: int | None) -> Call | None:
         """The HTTP response of this attempt; the second one is a further billed hop, with its own call."""
@@ -152,10 +155,10 @@ def _begin(
 ) -> Attempt | None:
     options = args[1] if len(args) > 1 else kwargs["options"]
     path = str(options.url).partition("?")[0]
-    surface = classify(sdk, str(options.method), path)
+    surface = classify(sdk, options.method, path)
     # The SDKs have a marker object here when no headers were given.
     given = options.headers
-    headers = cast("Mapping[str, Any]", given if isinstance(given, Mapping) else {})
+    headers: Mapping[str, Any] = given if issubclass(type(given), _MAPPINGS) else {}
     context = current()
     base_url = str(client.base_url)
     via_proxy = "/api/v1/proxy/" in base_url or (bool(context.proxy) and not _is_vendor(base_url))
@@ -175,7 +178,7 @@ def _begin(
         sdk=sdk,
         surface=surface,
         # A copy: it may be read when the caller has its dict back, and has changed it.
-        request=dict(cast("Mapping[str, Any]", body)) if isinstance(body, Mapping) else {},
+        request=dict(body) if issubclass(type(body), _MAPPINGS) else {},
         base_url=base_url,
         path=path,
         client_classes=_class_names(client.__class__),
@@ -213,9 +216,9 @@ def _edited(
 
 def take_response(call: Call, response: Any) -> None:
     """Read a response whose body is in memory, whatever the SDK makes of it afterwards."""
-    with faults.guard("capture.response"):
-        content = _body_of(response)
-        if content is None or call.exchange.is_stream or call.done:
+    try:
+        content = None if call.exchange.is_stream else _body_of(response)
+        if content is None or call.done:
             return
         if call.exchange.surface == "batch.results":
             lines = LineReader("identity", batch_lines(call))
@@ -223,15 +226,19 @@ def take_response(call: Call, response: Any) -> None:
             lines.end()
         else:
             take_body(call, content)
+    except Exception as error:
+        faults.report("capture.response", error)
 
 
 def close_response(call: Call, response: Any, error: BaseException | None) -> None:
     """The SDK has made its object of a response that was read at once, or failed to, after it was billed."""
-    with faults.guard("capture.response"):
+    try:
         if error is not None:
             call.finish("cancelled" if isinstance(error, asyncio.CancelledError) else "error", error)
         elif not call.exchange.is_stream and _body_of(response) is not None:
             call.finish("ok")
+    except Exception as own:
+        faults.report("capture.response", own)
 
 
 def _body_of(response: Any) -> bytes | None:
@@ -279,6 +286,10 @@ def _is_vendor(base_url: str) -> bool:
     """Hosts that must never get use-case headers, whatever a scope says about a proxy."""
     host = base_url.split("//", 1)[-1].split("/", 1)[0].split(":", 1)[0]
     return any(host == vendor or host.endswith("." + vendor) for vendor in _VENDOR_HOSTS)
+
+
+# The abstract class alone takes long to say that a dict is one.
+_MAPPINGS = (dict, Mapping)
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from opentelemetry.context import Context
@@ -30,19 +31,21 @@ class PayiSpanProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Give a span that starts inside a use case its attributes."""
-        with faults.guard("spans.on_start"):
+        try:
             scope = span.instrumentation_scope
-            settings = registry.settings
             name = scope.name if scope is not None else ""
-            if settings is None or name == SCOPE or not (settings.all_spans or is_known(name)):
+            settings = registry.settings
+            if name == SCOPE or settings is None or not (settings.all_spans or is_known(name)):
                 return
             attributes = current(parent_context).attributes
             if attributes:
                 span.set_attributes(attributes)
+        except Exception as error:
+            faults.report("spans.on_start", error)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Turn a span into an event if it is a billed call."""
-        with faults.guard("spans.on_end"):
+        try:
             scope, worker = span.instrumentation_scope, registry.worker
             if worker is None:
                 return
@@ -56,7 +59,9 @@ class PayiSpanProcessor(SpanProcessor):
             if attributes and EVENT_ID in attributes:
                 settings = registry.settings
                 size = _content_size(attributes) if settings is not None and settings.capture_content else 0
-                worker.submit_later(lambda: _event_of(foreign, span), size)
+                worker.submit_later(partial(_event_of, foreign, span), size)
+        except Exception as error:
+            faults.report("spans.on_end", error)
 
     def shutdown(self) -> None:
         """Nothing to stop here: the worker has its own life, and other providers may still use it."""

@@ -38,10 +38,10 @@ CHUNK = (
 )
 # By whether the application has a tracer: then the answer is read, and the span written, before the call returns.
 BOUNDS = {
-    (False, "chat"): 140,
-    (False, "message"): 147,
-    (True, "chat"): 405,
-    (True, "message"): 385,
+    (False, "chat"): 107,
+    (False, "message"): 110,
+    (True, "chat"): 220,
+    (True, "message"): 242,
 }
 # The shell around the stream, the reading of the chunk, its text kept, and the usage it is to forget.
 CHUNK_BOUND = 4
