@@ -67,9 +67,9 @@ class CallFacts:
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
     for name in _REQUEST_ID_HEADERS:
-        value = headers.get(name)
-        if value is not None:
-            return value
+        # Asked first: `get` of the HTTP libraries' headers raises for each name that is not there.
+        if name in headers:
+            return headers[name]
     return None
 
 
