@@ -16,7 +16,6 @@ HEAVY = {
     "sqlalchemy",
     "starlette",
     "grpc",
-    "opentelemetry.instrumentation.utils",
     "payi_otel.client",
     "payi_otel.server",
     "payi_otel.gateway",

@@ -7,6 +7,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
 from payi_otel.delivery.answers import Answer
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.deadline import Deadline
@@ -47,9 +49,7 @@ class Transport:
 
     def request(self, method: str, path: str, content: bytes | None, timeout_s: float) -> Answer:
         """One request, over within `timeout_s` seconds; `path` is already percent-encoded."""
-        # Here, on the delivery thread: the application's thread should not wait for either.
         import httpx2
-        from opentelemetry.instrumentation.utils import suppress_instrumentation
 
         headers = {"xProxy-api-key": self.api_key or ""}
         if content is not None:
