@@ -15,10 +15,11 @@ import math
 from collections.abc import Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from opentelemetry import trace
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import get_current
 
 from payi_otel.delivery.scores import KpiDefinition, KpiIncrement, KpiRequest, KpiScore
 from payi_otel.faults import faults
@@ -225,6 +226,12 @@ def _submit(item: KpiRequest) -> ScoreHandle:
 
 def _emit_evaluation(use_case_name: str, use_case_id: str, kpi_name: str, score: float) -> None:
     """Tell the application's log pipeline, on the worker thread: its processors may do I/O."""
+    # The logs API has no public name yet. Imported here: a child that is forked while that thread imports would wait
+    # for the module for ever.
+    try:
+        from opentelemetry._logs import SeverityNumber, get_logger
+    except ImportError:
+        return
     context = get_current()
     attributes = {
         semconv.GEN_AI_EVALUATION_NAME: kpi_name,
@@ -232,22 +239,15 @@ def _emit_evaluation(use_case_name: str, use_case_id: str, kpi_name: str, score:
         semconv.USE_CASE_NAME: use_case_name,
         semconv.USE_CASE_ID: use_case_id,
     }
-    _worker().defer(lambda: _emit(attributes, context))
 
+    def emit() -> None:
+        # In older versions it has no events: then there is none.
+        with faults.guard("kpi.evaluation"), suppress(TypeError):
+            get_logger(semconv.SCOPE, VERSION).emit(
+                event_name="gen_ai.evaluation.result",
+                severity_number=SeverityNumber.INFO,
+                attributes=attributes,
+                context=context,
+            )
 
-def _emit(attributes: dict[str, str | float], context: Context) -> None:
-    # The logs API has no public name yet, and in older versions no events: then there is none.
-    try:
-        from opentelemetry._logs import SeverityNumber, get_logger
-
-        logger = get_logger(semconv.SCOPE, VERSION)
-        logger.emit(
-            event_name="gen_ai.evaluation.result",
-            severity_number=SeverityNumber.INFO,
-            attributes=attributes,
-            context=context,
-        )
-    except (ImportError, TypeError):
-        return
-    except Exception as error:
-        faults.report("kpi.evaluation", error)
+    _worker().defer(emit)

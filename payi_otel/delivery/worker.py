@@ -90,11 +90,12 @@ class DeliveryWorker:
             waiters=waiters,
             stored=self._wake_sender,
         )
+        self._transport = Transport(self.config)
         self._pump = Pump(
             self.config,
             self._outbox,
             self._ledger,
-            Transport(self.config),
+            self._transport,
             warnings,
             waiters,
             adopt=self._intake.adopt,
@@ -202,10 +203,12 @@ class DeliveryWorker:
             self.revive_after_fork()
 
     def _before_fork(self) -> None:
+        self._transport.before_fork()
         self._outbox.before_fork()
 
     def _after_fork_in_parent(self) -> None:
         self._outbox.after_fork_in_parent()
+        self._transport.after_fork_in_parent()
 
     def _flush(self, timeout_s: float, *, final: bool) -> bool:
         self._check_process()
