@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import ipaddress
 import os
+import signal
 import socket
 import tempfile
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,14 +68,14 @@ def serve(
     )
     with listen(host, port) as listening:
         app = create_app(config)
-        _say_where(app, config, host, listening.getsockname()[1])
         server = uvicorn.Server(_uvicorn_config(app))
+        # Whoever reads where it is may stop it at once, a moment before uvicorn itself listens for signals.
+        signal.signal(signal.SIGINT, server.handle_exit)
+        _say_where(app, config, host, listening.getsockname()[1])
         # What is loaded stays: the garbage collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
-        # uvicorn has ended in order when Ctrl-C comes out of it.
-        with suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+        server.run(sockets=[listening])
     if not server.started:
         raise SystemExit("the server did not start; its log says why")
 
