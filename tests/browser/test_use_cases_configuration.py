@@ -107,7 +107,7 @@ def test_goals_fit_their_type(
 
 
 def test_the_hint_follows_the_type(configured: Callable[[str], Page], shots: Shots) -> None:
-    page = configured("late_hint_case")
+    page = configured("hint_case")
     page.get_by_role("button", name="+ KPI").click()
     dialog = dialog_of(page, "New Use Case KPI")
     expect(dialog.get_by_text("The share of true to reach")).to_be_visible()
