@@ -133,7 +133,8 @@ def copy_span(connection: Connection, span: int, last_request: int, last_instanc
         return column + text(f"interval '{days} days'")
 
     def other(column: Any) -> ColumnElement[Any]:
-        return column.op("||")(literal(f"-{span}", Text()))
+        # In front: at the end it would put each copy's entries between those of all others, in every index.
+        return literal(f"{span:02}-", Text()).op("||")(column)
 
     def key(column: Any) -> ColumnElement[Any]:
         # No hash has an x in it.

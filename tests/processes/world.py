@@ -61,6 +61,8 @@ class Run:
             "PAYI_USE_CASE_NAME": self.name,
             "PAYI_INSTRUMENTS": "openai",
             "PAYI_OUTBOX_DIR": str(self.outbox),
+            # What a slow machine does not send by then would be in the outbox, for the next process.
+            "PAYI_EXIT_TIMEOUT": "60",
             "PYTHONPATH": f"{REPOSITORY}:{APPS}",
             **self.variables,
         }
