@@ -25,6 +25,7 @@ _TAKEN_PER_TURN = 1_000
 # Between two writes: one event is written at once, a burst in batches, all well within 50 ms.
 LINGER_S = 0.02
 REMEMBERED_IDS = 10_000
+_LONGEST_MAKING_S = 10.0
 # Made once: `json.dumps` with these arguments would make one for each event.
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -116,6 +117,7 @@ class Intake:
         self._recent: OrderedDict[str, int] = OrderedDict()
         # Re-entrant: work that is deferred to this thread submits as well.
         self._storing = threading.RLock()
+        self._waited = False
         self._hurry = threading.Event()
         self.thread = OnDemandThread("payi-outbox", self._run, lambda: not self._queue.empty())
 
@@ -169,6 +171,15 @@ class Intake:
             self._ledger.withdrawn(score=item.entry.is_score)
         self._stored()
         return not lost
+
+    def before_fork(self) -> None:
+        """Let no event be made until `after_fork_in_parent`: what that imports would be locked in a child for ever."""
+        self._waited = self._storing.acquire(timeout=_LONGEST_MAKING_S)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        if self._waited:
+            self._storing.release()
 
     @property
     def is_empty(self) -> bool:

@@ -203,12 +203,14 @@ class DeliveryWorker:
             self.revive_after_fork()
 
     def _before_fork(self) -> None:
+        self._intake.before_fork()
         self._transport.before_fork()
         self._outbox.before_fork()
 
     def _after_fork_in_parent(self) -> None:
         self._outbox.after_fork_in_parent()
         self._transport.after_fork_in_parent()
+        self._intake.after_fork_in_parent()
 
     def _flush(self, timeout_s: float, *, final: bool) -> bool:
         self._check_process()
