@@ -23,12 +23,15 @@ class Contender:
 
 BARE = Contender("bare", "bare SDK", shown=("openai", "anthropic", "opentelemetry-sdk"))
 SPAN = Contender("span", "one hand-written span")
+# As its README begins: the application has no tracer, and there is no span that anybody would see.
 OURS = Contender("ours", "payi_otel", ("-e", str(ROOT)), ("payi-otel",))
+TRACED = Contender("traced", "payi_otel beside a tracer", ("-e", str(ROOT)))
 OFFICIAL = Contender("official", "official payi", ("payi==0.1.0a183",), ("payi",))
 CONTENDERS = (
     BARE,
     SPAN,
     OURS,
+    TRACED,
     OFFICIAL,
     Contender(
         "otel",

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from peers.contenders import BARE, CONTENDERS, OFFICIAL, OURS, SPAN
+from peers.contenders import BARE, CONTENDERS, OFFICIAL, OURS, SPAN, TRACED
 from peers.processes import Child, TooLong, bound, children, environment, sink
 
 MICRO = 1e6
@@ -183,8 +183,8 @@ def measure_start(pythons: Mapping[str, Path], results: Measurements) -> None:
 
 
 def measure_memory(pythons: Mapping[str, Path], results: Measurements, marks: Sequence[int]) -> None:
-    """MiB resident after so many calls, bare and ours."""
-    names = (BARE.name, SPAN.name, OURS.name)
+    """MiB resident after so many calls: bare, with a span, and with ours."""
+    names = (BARE.name, SPAN.name, OURS.name, TRACED.name)
     with sink() as url, children(pythons, {name: (name, url) for name in names}) as running:
 
         def grow(name: str) -> dict[int, float]:

@@ -146,6 +146,8 @@ def _remarks(results: Measurements) -> str:
     lines = [
         "The hand-written span sets 12 attributes, one by one; all spans go in batches to an exporter that does "
         "nothing.",
+        "payi_otel beside a tracer: the application has a tracer provider of its own, as it must have for the peers, "
+        "and gets a span of each call from us. Without one there are events only.",
         "Content is off where there is a switch: Logfire and Langfuse have none and record prompts and answers.",
         "Ours and the official SDK deliver over loopback to a service that takes everything. The official SDK's "
         "tokenizer is replaced by one that does nothing, since it downloads its vocabulary.",

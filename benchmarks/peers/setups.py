@@ -93,8 +93,17 @@ def _ours() -> Instrument:
     import payi_otel
 
     def instrument(url: str) -> None:
-        _null_provider()
         payi_otel.payi_instrument(api_key="sk-payi-benchmark", base_url=url, config={"exit_timeout_s": 0.1})
+
+    return instrument
+
+
+def _traced() -> Instrument:
+    ours = _ours()
+
+    def instrument(url: str) -> None:
+        _null_provider()
+        ours(url)
 
     return instrument
 
@@ -186,6 +195,7 @@ SETUPS: dict[str, Callable[[], Instrument]] = {
     "bare": _bare,
     "span": _span,
     "ours": _ours,
+    "traced": _traced,
     "official": _official,
     "otel": _otel,
     "openllmetry": _openllmetry,
