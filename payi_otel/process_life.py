@@ -7,8 +7,6 @@ the children of multiprocessing and celery, which leave by `os._exit`.
 from __future__ import annotations
 
 import _thread
-import multiprocessing
-import multiprocessing.util
 import os
 import signal
 import sys
@@ -21,6 +19,7 @@ from typing import Any
 import wrapt
 
 from payi_otel.capture.call import finish_open_calls
+from payi_otel.children import call_at_end_of_children
 from payi_otel.faults import faults
 from payi_otel.registry import registry
 
@@ -56,11 +55,8 @@ class ProcessLife:
         _run_bounded(finish_open_calls, min(self._timeout_s, _FINISH_TIMEOUT_S))
         _run_bounded(self._flush, self._timeout_s + _GRACE_S)
 
-    def finish_at_end_of_child(self) -> None:
-        """In a child of multiprocessing: finish open streams when it ends, which exit hooks would do elsewhere."""
-        multiprocessing.util.Finalize(None, self._finish, exitpriority=_FINALIZER_PRIORITY)
-
-    def _finish(self) -> None:
+    def finish_in_child(self) -> None:
+        """Finish open streams in a child of multiprocessing, which exit hooks would do elsewhere."""
         if registry.process_life is self:
             finish_open_calls()
 
@@ -142,9 +138,7 @@ def install(handle_sigterm: bool, flush: Callable[[], object], timeout_s: float)
     registry.process_life = life = ProcessLife(flush, timeout_s)
     if handle_sigterm:
         life.install_handler()
-    multiprocessing.util.register_after_fork(life, ProcessLife.finish_at_end_of_child)
-    if multiprocessing.parent_process() is not None:
-        life.finish_at_end_of_child()
+    call_at_end_of_children(life, ProcessLife.finish_in_child, _FINALIZER_PRIORITY)
     _hook_what_is_loaded()
 
 
@@ -229,10 +223,10 @@ def _is_caught_outside_python() -> bool:
     False where the system does not tell.
     """
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        with open("/proc/self/status", "rb") as status:
             for line in status:
-                if line.startswith("SigCgt:"):
-                    return bool(int(line.removeprefix("SigCgt:"), 16) >> (signal.SIGTERM - 1) & 1)
+                if line.startswith(b"SigCgt:"):
+                    return bool(int(line.removeprefix(b"SigCgt:"), 16) >> (signal.SIGTERM - 1) & 1)
     except (OSError, ValueError):
         pass
     return False

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from payi_otel.spans.processor import PayiSpanProcessor
     from payi_otel.tracking.context import TrackingContext
 
+_LONGEST_LOADING_S = 10.0
+
 
 class Registry:
     """Process-wide state of payi_otel; everything is None or empty until `payi_instrument()` runs.
@@ -28,10 +30,13 @@ class Registry:
     `calls` finds the open call of an HTTP response without leaving a mark on it; `open_calls` are the calls
     that an interpreter exit must still finish, by id; `sessions` is what a websocket connection told about itself;
     `tracers` are the ones we prepared, by provider; `watched_imports` are modules to be patched once loaded.
+
+    `loading` is held by a thread of ours while it imports a module. A child that is forked meanwhile would wait for
+    ever for a module whose importing thread it has not got: a fork waits until it is there.
     """
 
     def __init__(self) -> None:
-        self.renew_lock()
+        self.renew_locks()
         self.settings: Settings | None = None
         self.process_defaults: TrackingContext | None = None
         self.worker: DeliveryWorker | None = None
@@ -49,11 +54,26 @@ class Registry:
         self.open_calls: dict[int, Call] = {}
         self.without_stream_options: set[tuple[str, str]] = set()
 
-    def renew_lock(self) -> None:
-        """A new lock, in a forked child: another thread of the parent may have held the old one."""
+    def renew_locks(self) -> None:
+        """New locks, in a forked child: another thread of the parent may have held the old ones."""
         self.lock = threading.RLock()
+        self.loading = threading.RLock()
+        self._waited = False
+
+    def before_fork(self) -> None:
+        """Let nothing be imported by a thread of ours until `after_fork_in_parent`."""
+        self._waited = self.loading.acquire(timeout=_LONGEST_LOADING_S)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        if self._waited:
+            self.loading.release()
 
 
 registry = Registry()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=registry.renew_lock)
+    os.register_at_fork(
+        before=registry.before_fork,
+        after_in_parent=registry.after_fork_in_parent,
+        after_in_child=registry.renew_locks,
+    )

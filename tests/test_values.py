@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 
 import pytest
 
@@ -25,6 +25,16 @@ class Frozen:
     y: int = 0
     label: str = field(default="", compare=False)
     secret: str = field(default="", repr=False)
+
+
+@value
+class Made:
+    x: int
+    parts: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.x < 0:
+            raise ValueError("x")
 
 
 @value
@@ -61,6 +71,23 @@ def test_copies_are_equal():
     for one in (copy.copy(point), copy.deepcopy(point), pickle.loads(pickle.dumps(point))):
         assert one == point
         assert one.label == "a"
+
+
+def test_dataclasses_knows_a_value():
+    assert is_dataclass(Point)
+    assert [one.name for one in fields(Point)] == [one.name for one in fields(Frozen)]
+    assert [one.default for one in fields(Point(1))] == [one.default for one in fields(Frozen)]
+    assert asdict(Made(1)) == {"x": 1, "parts": []}
+
+
+def test_defaults_may_be_made_and_a_value_may_check_itself():
+    assert Made(1).parts == []
+    assert Made(1).parts is not Made(1).parts
+    assert Made(1, [2]).parts == [2]
+    with pytest.raises(ValueError, match="x"):
+        Made(-1)
+    with pytest.raises(TypeError, match="x"):
+        Made()
 
 
 def test_a_value_has_its_fields_and_no_others():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import threading
 import weakref
 from collections import OrderedDict
@@ -12,10 +11,14 @@ from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from payi_otel.faults import faults
+from payi_otel.registry import registry
 from payi_otel.tracking.context import TrackingContext
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _KEPT = 10_000
 _KEPT_DAYS = 30
@@ -90,6 +93,8 @@ class Owners:
         assert self._path is not None
         # Autocommit: a connection lives for one statement or two.
         with self._at_work:
+            with registry.loading:
+                import sqlite3
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=2.0, isolation_level=None)) as database:
                 self._path.chmod(0o600)

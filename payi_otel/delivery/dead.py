@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from payi_otel.delivery.outbox import Entry
+from payi_otel.registry import registry
 from payi_otel.values import value
+
+if TYPE_CHECKING:
+    import sqlite3
 
 FILE_NAME = "dead.db"
 
@@ -100,6 +104,8 @@ class DeadLetters:
 
     @contextmanager
     def _open(self) -> Generator[sqlite3.Connection]:
+        with registry.loading:
+            import sqlite3
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Created by hand: SQLite gives a new file, and the -wal beside it, the mode of the process's umask.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

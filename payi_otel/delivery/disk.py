@@ -31,10 +31,14 @@ _SIZE = "length(payload) + length(id) + 200"
 # Pages given back to the file system each time the file is empty: a long outage must not fill the disk for ever, and
 # nobody should wait while it is cleared away.
 _VACUUM_PAGES = 250
+_CACHE_KB = 200
 _CHECKPOINT_ABOVE_BYTES = 4 * 1024 * 1024
 _KINDS = frozenset(get_args(EntryKind))
 # SQLite before 3.32 takes 999.
 _MOST_PARAMETERS = 900
+
+ERRORS = (sqlite3.Error, OSError)
+"""What a file that cannot be used raises."""
 
 
 class FileRetired(RuntimeError):
@@ -215,6 +219,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         # `checkpoint` does that, on a thread that nobody waits for: it does wait for the disk.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        # SQLite would keep 2 MB of what is read once, and then gone.
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     except BaseException:
         connection.close()
         raise

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from payi_otel.delivery.dead import DeadLetters
-from payi_otel.delivery.disk import DiskFile, FileRetired, is_damage, salvage
 from payi_otel.delivery.folder import ClaimedFile, OutboxFolder
 from payi_otel.delivery.outbox import Lane, MemoryOutbox, Stored
 from payi_otel.faults import faults
+from payi_otel.registry import registry
+
+if TYPE_CHECKING:
+    from payi_otel.delivery.disk import DiskFile
 
 logger = logging.getLogger("payi_otel.delivery")
 
@@ -91,12 +94,12 @@ class DurableOutbox:
         try:
             if fitting:
                 file.append(fitting)
-        except FileRetired:
+        except _disk().FileRetired:
             with self._changing_file:
                 # Whoever retired it has put it out of the way now.
                 pass
             return self.append(items, spill=spill)
-        except (sqlite3.Error, OSError) as error:
+        except _disk().ERRORS as error:
             self._fail(error)
             return self._kept_in_memory(items, spill)
         self._said_failing = False
@@ -190,16 +193,16 @@ class DurableOutbox:
                 try:
                     if not self._adopt_file(claimed, take):
                         return True
-                except (sqlite3.Error, OSError) as error:
+                except _disk().ERRORS as error:
                     faults.report("outbox.adopt", error)
                 finally:
                     claimed.release()
         return False
 
     def _adopt_file(self, claimed: ClaimedFile, take: Callable[[Sequence[Stored]], Collection[int]]) -> bool:
-        orphan = None
+        disk, orphan = _disk(), None
         try:
-            orphan = DiskFile(claimed)
+            orphan = disk.DiskFile(claimed)
             while batch := orphan.oldest(_CHUNK):
                 if self.size()[0] >= _ADOPT_UP_TO:
                     return False
@@ -207,8 +210,8 @@ class DurableOutbox:
                 orphan.remove([stored.key for stored in batch if stored.key not in refused])
                 if refused:
                     return False
-        except (sqlite3.DatabaseError, ValueError) as error:
-            if not is_damage(error) and not isinstance(error, ValueError):
+        except Exception as error:
+            if not disk.is_damage(error) and not isinstance(error, ValueError):
                 raise
             take(_set_aside(claimed.path))
         finally:
@@ -236,8 +239,8 @@ class DurableOutbox:
                 claimed = None
                 try:
                     claimed = self.folder.claim_new()
-                    self._file = DiskFile(claimed)
-                except (sqlite3.Error, OSError) as error:
+                    self._file = _disk().DiskFile(claimed)
+                except _disk().ERRORS as error:
                     if claimed is not None:
                         claimed.release()
                     self._no_file_until_s = time.monotonic() + _RETRY_DISK_S
@@ -248,7 +251,7 @@ class DurableOutbox:
     def _watching(self) -> Generator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except (*_disk().ERRORS, ValueError) as error:
             self._fail(error)
             raise
 
@@ -266,7 +269,7 @@ class DurableOutbox:
 
     def _replace_damaged(self, error: Exception) -> None:
         file = self._file
-        if file is not None and (is_damage(error) or isinstance(error, ValueError)):
+        if file is not None and (_disk().is_damage(error) or isinstance(error, ValueError)):
             self._file = None
             file.retire(only_if_empty=False)
             saved = _set_aside(file.claimed.path)
@@ -275,9 +278,16 @@ class DurableOutbox:
             self.append(saved)
 
 
+def _disk():
+    """What needs SQLite, which nobody waits for before the first event."""
+    with registry.loading:
+        from payi_otel.delivery import disk
+    return disk
+
+
 def _set_aside(path: Path) -> list[Stored]:
     """Keep a corrupt file under another name for whoever wants to look, and return what could be read of it."""
-    saved = salvage(path)
+    saved = _disk().salvage(path)
     kept = path.with_name(path.name + ".corrupt")
     for suffix in ("", "-wal"):
         part = Path(f"{path}{suffix}")

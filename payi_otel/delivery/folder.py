@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_FILE = re.compile(r"outbox-(\d+)-[0-9a-f]{16}\.db")
+_FILE = r"outbox-(\d+)-[0-9a-f]{16}\.db"
 _ATTEMPTS = 10
 _SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
@@ -94,7 +94,7 @@ class OutboxFolder:
     def files(self) -> list[Path]:
         """All outbox files, oldest first."""
         try:
-            found = [path for path in self.path.iterdir() if _FILE.fullmatch(path.name)]
+            found = [path for path in self.path.iterdir() if re.fullmatch(_FILE, path.name)]
         except FileNotFoundError:
             return []
         return sorted(found, key=_modified_s)
@@ -109,7 +109,7 @@ class OutboxFolder:
 
 def owner_pid(path: Path) -> int:
     """The process that made the file, from its name."""
-    match = _FILE.fullmatch(path.name)
+    match = re.fullmatch(_FILE, path.name)
     if match is None:
         raise ValueError(f"path={str(path)!r}: not the name of an outbox file")
     return int(match[1])

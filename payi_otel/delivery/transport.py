@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from payi_otel.delivery.answers import Answer
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.deadline import Deadline
+from payi_otel.registry import registry
 from payi_otel.version import VERSION
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ UPSERT_PATH = "/api/v1/ingest/bulk-upsert"
 BULK_PATH = "/api/v1/ingest/bulk"
 # Errors about 500 events take some 200 kB.
 LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
-_LONGEST_LOADING_S = 10.0
 
 
 class Transport:
@@ -38,10 +35,6 @@ class Transport:
         self._client_pid = 0
         self._socket: socket.socket | None = None
         self._bulk_path = UPSERT_PATH
-        # Held while the client is imported and made. A child that is forked meanwhile would wait for ever for a module
-        # whose importing thread it has not got: a fork waits until it is there.
-        self._loading = threading.Lock()
-        self._waited = False
 
     def post_events(self, payloads: Sequence[bytes], timeout_s: float) -> Answer:
         """Send events, each a JSON object, in one request."""
@@ -55,8 +48,9 @@ class Transport:
 
     def request(self, method: str, path: str, content: bytes | None, timeout_s: float) -> Answer:
         """One request, over within `timeout_s` seconds; `path` is already percent-encoded."""
-        with self._loading:
+        with registry.loading:
             import httpx2
+            from opentelemetry.instrumentation.utils import suppress_instrumentation
 
         headers = {"xProxy-api-key": self.api_key or ""}
         if content is not None:
@@ -99,7 +93,8 @@ class Transport:
 
         # After a fork the parent's sockets must be neither used nor closed here: they are only forgotten.
         if self._client is None or self._client_pid != os.getpid():
-            with self._loading:
+            # Making it imports as well.
+            with registry.loading:
                 self._client = httpx2.Client(
                     base_url=self._config.base_url,
                     headers={"User-Agent": f"payi-otel/{VERSION}", **self._config.headers},
@@ -108,15 +103,6 @@ class Transport:
             self._client_pid = os.getpid()
             self._socket = None
         return self._client
-
-    def before_fork(self) -> None:
-        """Let nothing be imported until `after_fork_in_parent`; a child makes a transport of its own."""
-        self._waited = self._loading.acquire(timeout=_LONGEST_LOADING_S)
-
-    def after_fork_in_parent(self) -> None:
-        """Go on."""
-        if self._waited:
-            self._loading.release()
 
     def close(self) -> None:
         """Close idle connections; the next request opens new ones."""

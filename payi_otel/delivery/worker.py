@@ -5,8 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import multiprocessing
-import multiprocessing.util
 import os
 import threading
 import time
@@ -14,6 +12,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
+from payi_otel.children import call_at_end_of_children
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.flushes import Flush
 from payi_otel.delivery.intake import Forwarded, Intake, Later, NewKey, Score
@@ -32,6 +31,7 @@ __all__ = ["DeliveryConfig", "DeliveryWorker"]
 # A flush answers within its timeout; its caller waits a little longer to hear the answer.
 _GRACE_S = 0.25
 _LONGEST_FLUSH_S = 86_400.0
+_FINALIZER_PRIORITY = 10
 
 logger = logging.getLogger("payi_otel.delivery")
 
@@ -67,10 +67,7 @@ class DeliveryWorker:
                 after_in_parent=lambda: _at_fork(reference, DeliveryWorker._after_fork_in_parent),
                 after_in_child=lambda: _at_fork(reference, DeliveryWorker.revive_after_fork),
             )
-        # A child of multiprocessing ends without atexit: with its own finalizers only.
-        multiprocessing.util.register_after_fork(self, DeliveryWorker._flush_at_end_of_child)
-        if multiprocessing.parent_process() is not None:
-            self._flush_at_end_of_child()
+        call_at_end_of_children(self, DeliveryWorker._exit, _FINALIZER_PRIORITY)
 
     def _begin(self) -> None:
         self._pid = os.getpid()
@@ -90,12 +87,11 @@ class DeliveryWorker:
             waiters=waiters,
             stored=self._wake_sender,
         )
-        self._transport = Transport(self.config)
         self._pump = Pump(
             self.config,
             self._outbox,
             self._ledger,
-            self._transport,
+            Transport(self.config),
             warnings,
             waiters,
             adopt=self._intake.adopt,
@@ -204,12 +200,10 @@ class DeliveryWorker:
 
     def _before_fork(self) -> None:
         self._intake.before_fork()
-        self._transport.before_fork()
         self._outbox.before_fork()
 
     def _after_fork_in_parent(self) -> None:
         self._outbox.after_fork_in_parent()
-        self._transport.after_fork_in_parent()
         self._intake.after_fork_in_parent()
 
     def _flush(self, timeout_s: float, *, final: bool) -> bool:
@@ -253,9 +247,6 @@ class DeliveryWorker:
                 logger.info(
                     "payi_otel: %d events and scores wait in the outbox for the next process", waiting
                 )
-
-    def _flush_at_end_of_child(self) -> None:
-        multiprocessing.util.Finalize(None, self._exit, exitpriority=10)
 
     # The sender's side
 

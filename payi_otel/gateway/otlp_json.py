@@ -21,7 +21,7 @@ from payi_otel.gateway.batch import (
     check_ids,
     named,
 )
-from payi_otel.spans.foreign.translate import SIGNS
+from payi_otel.spans.foreign.signs import SIGNS
 from payi_otel.spans.neutral import SpanData, SpanEvent
 
 _UINT64_END = 2**64

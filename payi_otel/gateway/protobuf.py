@@ -24,7 +24,7 @@ from payi_otel.gateway.batch import (
     named,
 )
 from payi_otel.gateway.salvage import LOGS, TRACES, salvage
-from payi_otel.spans.foreign.translate import SIGNS
+from payi_otel.spans.foreign.signs import SIGNS
 from payi_otel.spans.neutral import SpanData, SpanEvent
 
 

@@ -27,14 +27,15 @@ _ANTHROPIC: Mapping[str, Surface] = {
     "/v1/complete": "complete",
     "/v1/messages/batches": "batch.create",
 }
-_OPENAI_GET: tuple[tuple[re.Pattern[str], Surface], ...] = (
-    (re.compile(r"/responses/[^/]+"), "responses.retrieve"),
-    (re.compile(r"/batches/[^/]+"), "batch.retrieve"),
-    (re.compile(r"/files/[^/]+/content"), "batch.results"),
+# Compiled when they are first needed: hardly anybody asks for these.
+_OPENAI_GET: tuple[tuple[str, Surface], ...] = (
+    (r"/responses/[^/]+", "responses.retrieve"),
+    (r"/batches/[^/]+", "batch.retrieve"),
+    (r"/files/[^/]+/content", "batch.results"),
 )
-_ANTHROPIC_GET: tuple[tuple[re.Pattern[str], Surface], ...] = (
-    (re.compile(r"(?:.*)/v1/messages/batches/[^/]+/results"), "batch.results"),
-    (re.compile(r"/v1/messages/batches/[^/]+"), "batch.retrieve"),
+_ANTHROPIC_GET: tuple[tuple[str, Surface], ...] = (
+    (r"(?:.*)/v1/messages/batches/[^/]+/results", "batch.results"),
+    (r"/v1/messages/batches/[^/]+", "batch.retrieve"),
 )
 
 
@@ -51,6 +52,6 @@ def classify(sdk: Sdk, method: str, path: str) -> Surface | None:
         return (_OPENAI if sdk == "openai" else _ANTHROPIC).get(path)
     if verb == "get":
         for pattern, surface in _OPENAI_GET if sdk == "openai" else _ANTHROPIC_GET:
-            if pattern.fullmatch(path):
+            if re.fullmatch(pattern, path):
                 return surface
     return None

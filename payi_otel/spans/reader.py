@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from payi_otel.spans import semconv
 from payi_otel.spans.event import IngestEvent
-from payi_otel.spans.foreign.translate import NO_RULES, PriceRules, translate
-from payi_otel.spans.neutral import SpanData
 from payi_otel.tracking.arguments import parse_version
+
+if TYPE_CHECKING:
+    from payi_otel.spans.foreign.translate import PriceRules
+    from payi_otel.spans.neutral import SpanData
 
 
 def read_span(span: ReadableSpan) -> IngestEvent | None:
@@ -28,7 +30,7 @@ def read_span(span: ReadableSpan) -> IngestEvent | None:
     return read_attributes(attributes.copy(), span.start_time or 0)
 
 
-def events_of(span: SpanData, rules: PriceRules = NO_RULES) -> IngestEvent | None:
+def events_of(span: SpanData, rules: PriceRules | None = None) -> IngestEvent | None:
     """The event of a span from anywhere, None when the span is not a billed call.
 
     A span of ours holds its event; one of another instrumentation is translated, with `rules` for its price.
@@ -39,7 +41,10 @@ def events_of(span: SpanData, rules: PriceRules = NO_RULES) -> IngestEvent | Non
     """
     if span.scope_name == semconv.SCOPE or semconv.EVENT_ID in span.attributes:
         return read_attributes(span.attributes, span.start_ns)
-    translated = translate(span, rules)
+    # Most processes see no span of another instrumentation.
+    from payi_otel.spans.foreign.translate import NO_RULES, translate
+
+    translated = translate(span, rules or NO_RULES)
     return None if translated is None else read_attributes(translated, span.start_ns)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import fields
 from types import MappingProxyType
 from typing import TypeAlias, cast
 
@@ -78,7 +77,7 @@ class ScopeChange:
 
 _MAX_VERSION = 2**31 - 1
 _RENAMED = {"experience_name": "use_case_name", "experience_id": "use_case_id"}
-_NAMES = frozenset(field.name for field in fields(ScopeChange))
+_NAMES = frozenset(ScopeChange.__match_args__)
 
 
 def read_arguments(function: str, arguments: Mapping[str, object]) -> ScopeChange:

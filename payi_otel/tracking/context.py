@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 from payi_otel.registry import registry
 from payi_otel.spans import semconv
 from payi_otel.tracking.arguments import Properties, ScopeArguments, ScopeChange, read_arguments
+from payi_otel.values import value
 
 _NO_PROPERTIES: Properties = MappingProxyType({})
 
@@ -69,8 +70,8 @@ def _span_attributes(tracking: TrackingContext) -> dict[str, AttributeValue]:
         (semconv.USE_CASE_PROPERTIES, tracking.use_case_properties),
         (semconv.REQUEST_PROPERTIES, tracking.request_properties),
     ):
-        for key, value in properties.items():
-            attributes[prefix + key] = () if value is None else value
+        for key, told in properties.items():
+            attributes[prefix + key] = () if told is None else told
     return attributes
 
 
@@ -167,7 +168,7 @@ def set_process_defaults(tracking: TrackingContext | None) -> None:
     registry.process_defaults = tracking
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class _Node:
     """An open scope. `tracking` None stands for no scope, where an inherited one must be hidden."""
 

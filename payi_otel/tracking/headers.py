@@ -220,11 +220,11 @@ def _json(value: object) -> str:
 # A header carries printable ASCII. Other values travel in the form RFC 8187 gives header parameters; the mark
 # in front tells an encoded value from one that merely contains a "%".
 _MARK = "UTF-8''"
-_PLAIN = re.compile(r"[!-~]([ -~]*[!-~])?")
+_PLAIN = r"[!-~]([ -~]*[!-~])?"
 
 
 def _encoded(value: str) -> str:
-    if _PLAIN.fullmatch(value) and not value.startswith(_MARK):
+    if re.fullmatch(_PLAIN, value) and not value.startswith(_MARK):
         return value
     return _MARK + quote(value, safe="")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
@@ -13,20 +12,15 @@ from opentelemetry.trace import SpanContext
 from payi_otel.registry import registry
 from payi_otel.spans.event import IngestEvent
 from payi_otel.spans.foreign.dialects import dialect_of
-from payi_otel.spans.foreign.sightings import Place, Sightings
-from payi_otel.spans.foreign.translate import NO_RULES, SIGNS, PriceRules
-from payi_otel.spans.neutral import span_data
-from payi_otel.spans.reader import events_of
-from payi_otel.spans.semconv import SCOPE
+from payi_otel.spans.foreign.signs import SIGNS
+
+if TYPE_CHECKING:
+    from payi_otel.spans.foreign.judge import Judge, Seen
 
 logger = logging.getLogger("payi_otel")
 
 # Always there beside ours, and switched on by the SDK itself: nothing that its user did, or should undo.
 _NATIVE = "com.anthropic.sdk"
-_NO_TIME = datetime.fromtimestamp(0, tz=timezone.utc)
-
-
-_Facts = tuple[str, str, Mapping[str, Mapping[str, int]], "str | None", "int | None"]
 
 
 class ForeignSpans:
@@ -37,8 +31,8 @@ class ForeignSpans:
     """
 
     def __init__(self) -> None:
-        self._sightings = Sightings()
-        self._ours: deque[tuple[_Facts, SpanContext | None, SpanContext | None, int]] = deque(maxlen=1_000)
+        self._judge: Judge | None = None
+        self._ours: deque[Seen] = deque(maxlen=1_000)
         self._told: set[str] = set()
 
     def is_candidate(self, span: ReadableSpan) -> bool:
@@ -69,13 +63,14 @@ class ForeignSpans:
 
     def event_of(self, span: ReadableSpan) -> IngestEvent | None:
         """The event to send for a candidate, None where there is none or another one says as much."""
-        while self._ours:
-            self._sightings.admit(*_ours(*self._ours.popleft()))
-        data = span_data(span)
-        settings = registry.settings
-        rules = NO_RULES if settings is None else PriceRules(settings.host_mappings, settings.model_mappings)
-        event = events_of(data, rules)
-        return None if event is None else self._sightings.admit(event, Place.of(data))
+        judge = self._judge
+        if judge is None:
+            # Most processes see no span of another instrumentation.
+            with registry.loading:
+                from payi_otel.spans.foreign.judge import Judge
+
+                judge = self._judge = self._judge or Judge()
+        return judge.event_of(span, self._ours)
 
     def _say_ours_counts(self, scope_name: str) -> None:
         if scope_name in self._told or scope_name.startswith(_NATIVE):
@@ -86,21 +81,6 @@ class ForeignSpans:
             "that are priced",
             scope_name,
         )
-
-
-def _ours(
-    facts: _Facts, context: SpanContext | None, parent: SpanContext | None, end_ns: int
-) -> tuple[IngestEvent, Place]:
-    """What an event of ours tells about its call, and where."""
-    event_id, category, units, resource, status = facts
-    place = Place(
-        f"{context.trace_id:032x}" if context is not None else "",
-        f"{context.span_id:016x}" if context is not None else "",
-        f"{parent.span_id:016x}" if parent is not None else None,
-        SCOPE,
-        end_ns,
-    )
-    return IngestEvent(event_id, category, units, _NO_TIME, resource, http_status_code=status), place
 
 
 def foreign_spans() -> ForeignSpans:

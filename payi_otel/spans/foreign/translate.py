@@ -15,6 +15,7 @@ from payi_otel.spans import semconv
 from payi_otel.spans.foreign.clients import category_of, client_of, provider_name
 from payi_otel.spans.foreign.dialects import Dialect, dialect_of
 from payi_otel.spans.foreign.failures import failure_of
+from payi_otel.spans.foreign.signs import PROVIDER, REQUEST_MODEL
 from payi_otel.spans.foreign.usage import (
     Attributes,
     first,
@@ -39,8 +40,6 @@ _OPERATIONS: Mapping[str, Surface] = {
     "embedding": "embeddings",
 }
 _OPENINFERENCE: Mapping[str, Surface] = {"LLM": "chat", "EMBEDDING": "embeddings"}
-_PROVIDER = (semconv.GEN_AI_PROVIDER, "gen_ai.system", "llm.provider", "llm.system")
-_REQUEST_MODEL = (semconv.GEN_AI_REQUEST_MODEL, "llm.request.model_name", "llm.request.model")
 _RESPONSE_MODEL = (
     semconv.GEN_AI_RESPONSE_MODEL,
     "llm.response.model_name",
@@ -48,17 +47,6 @@ _RESPONSE_MODEL = (
     "embedding.model_name",
     "llm.response.model",
 )
-SIGNS = frozenset(
-    {
-        semconv.EVENT_ID,
-        semconv.GEN_AI_OPERATION,
-        "llm.request.type",
-        "openinference.span.kind",
-        *_REQUEST_MODEL,
-        *_PROVIDER,
-    }
-)
-"""Attributes of which every billed call has one."""
 _REQUEST_ID = ("anthropic.request.id", "openai.request.id", "gen_ai.openai.request.id")
 _FREE_ROUTES = ("/count_tokens", "/input_tokens")
 
@@ -88,7 +76,7 @@ def translate(span: SpanData, rules: PriceRules = NO_RULES) -> dict[str, Any] | 
     surface = _surface(span)
     if surface is None or attributes.get(semconv.PROXY):
         return None
-    provider = provider_name(str(first(attributes, _PROVIDER) or dialect.sdk or ""))
+    provider = provider_name(str(first(attributes, PROVIDER) or dialect.sdk or ""))
     exchange = _exchange(attributes, provider, surface)
     if exchange is None:
         return None
@@ -125,7 +113,7 @@ def _surface(span: SpanData) -> Surface | None:
     if kind is not None:
         return _OPENINFERENCE.get(str(kind))
     # Before the conventions had operations, a client's span that names a model was a call of it.
-    is_call = span.kind == "CLIENT" and first(attributes, _REQUEST_MODEL) and first(attributes, _PROVIDER)
+    is_call = span.kind == "CLIENT" and first(attributes, REQUEST_MODEL) and first(attributes, PROVIDER)
     return "chat" if is_call else None
 
 
@@ -138,7 +126,7 @@ def _is_begun_stream(span: SpanData, reading: Reading) -> bool:
 def _exchange(attributes: Attributes, provider: str, surface: Surface) -> Exchange | None:
     """The request behind a span, as far as it is told; None for a span that names neither provider nor model."""
     request = dict(json_object(attributes.get("input.value")) or {})
-    model = first(attributes, _REQUEST_MODEL) or text_of(request, "model")
+    model = first(attributes, REQUEST_MODEL) or text_of(request, "model")
     model = model or text_of(json_object(attributes.get("llm.invocation_parameters")), "model")
     told = model or first(attributes, _RESPONSE_MODEL)
     if not provider and not told:
