@@ -85,9 +85,9 @@ def create_app(config: ServerConfig) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for area in _AREAS:
+    for router in (*(area.router for area in _AREAS), ingest.bulk_router):
         app.include_router(
-            area.router,
+            router,
             dependencies=[declared],
             responses={"4XX": {"model": ApiErrorOut, "description": "Refused"}},
         )

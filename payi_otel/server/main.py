@@ -28,6 +28,7 @@ from payi_otel.server.store.keys import new_key
 from payi_otel.server.store.users import add_link, new_token
 
 _SHUTDOWN_TIMEOUT_S = 5
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ def serve(
         # What is loaded stays: the garbage collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
+        # A bulk of events makes thousands of objects that all go again at its end; between them it finds nothing.
+        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         server.run(sockets=[listening])
     if not server.started:
         raise SystemExit("the server did not start; its log says why")

@@ -16,7 +16,7 @@ from payi_otel.gateway.known import KnownCalls
 from payi_otel.gateway.protobuf import SlowProtobuf, require_fast_protobuf
 from payi_otel.gateway.receiver import Receiver, Sink
 from payi_otel.server.api.context import now
-from payi_otel.server.api.events import BulkIngestRequest, to_event
+from payi_otel.server.api.events import checked_fields, to_event
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store import instances, kpis, use_cases
 from payi_otel.server.store.engine import Store
@@ -46,8 +46,7 @@ class ApplicationSink:
         for item in items:
             if isinstance(item, IngestEvent):
                 try:
-                    checked = BulkIngestRequest.model_validate(item.to_body())
-                    events.append(to_event(dict(checked), arrived, log=True))
+                    events.append(to_event(checked_fields(item.to_body()), arrived, log=True))
                 except (ApiError, ValueError) as error:
                     refused.append(f"event: {error}")
         self._store.transact(

@@ -6,17 +6,17 @@ Amounts are decimal US dollars. A unit without a price is reported as unknown an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 from genai_prices import Usage, calc_price, data
 from genai_prices.types import ModelInfo, PriceCalculation, TieredPrices
 
 from payi_otel.server.pricing_units import PER, UNITS, UnitPrices, is_only_output, unit_prices
-from payi_otel.server.store.types import LARGEST, PICO
+from payi_otel.server.store.types import LARGEST, PICO, picos
 
 _PROVIDERS: Mapping[str, str] = {
     "system.openai": "openai",
@@ -36,20 +36,22 @@ _BATCH = "batch"
 # OpenAI, Azure and Anthropic all sell batches at half price, which stands in where genai-prices has no batch price.
 _BATCH_FACTOR = Decimal("0.5")
 
+_LARGEST_PICOS = picos(LARGEST)
+
+_Picos = tuple["int | None", "int | None"]
 Pair = tuple[Decimal | None, Decimal | None]
 """US dollars for a single unit as input and as output, None where there is no price."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnitCount:
+# Named tuples, which several are made of for each event: frozen dataclasses take four times as long to make.
+class UnitCount(NamedTuple):
     """A count of one unit, each side 0 or more."""
 
     input: int = 0
     output: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Consumption:
+class Consumption(NamedTuple):
     """What a request used, and all that its price depends on. `tier` and `speed` are as the vendor billed them."""
 
     category: str
@@ -61,14 +63,13 @@ class Consumption:
     speed: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """The cost of a request, and what of it could not be priced."""
 
     input: Decimal = Decimal(0)
     output: Decimal = Decimal(0)
     resource_id: str | None = None
-    unknown_units: Mapping[str, UnitCount] = field(default_factory=dict[str, UnitCount])
+    unknown_units: Mapping[str, UnitCount] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
 
 
@@ -80,10 +81,13 @@ def price(consumption: Consumption) -> Cost:
     >>> price(Consumption("system.openai", "gpt-4o", {"text": UnitCount(1000, 100)}, at)).input
     Decimal('0.002500000000')
     """
+    prices = _price_list(consumption)
+    plain = None if prices is None else prices.plain_cost(consumption.units)
+    if plain is not None:
+        return plain
     counted = {name: count for name, count in consumption.units.items() if count.input or count.output}
     if not counted:
-        return Cost(resource_id=None)
-    prices = _price_list(consumption)
+        return Cost()
     if prices is None:
         warning = f"unknown_resource: no price for {consumption.resource!r} in {consumption.category!r}"
         return Cost(unknown_units=counted, warnings=(warning,))
@@ -146,7 +150,8 @@ def managed_resources(category: str) -> list[str]:
 def _price_list(consumption: Consumption) -> _PriceList | None:
     """The price list of a resource at the time of the event, None where nobody knows it."""
     # Prices change on the minute, if within a day at all.
-    minute = consumption.at.replace(second=0, microsecond=0)
+    at = consumption.at.astimezone(timezone.utc)
+    minute = (at.toordinal() * 24 + at.hour) * 60 + at.minute
     return _price_list_of(
         consumption.category, consumption.resource, minute,
         consumption.scope, consumption.tier, consumption.speed,
@@ -158,12 +163,13 @@ def _price_list(consumption: Consumption) -> _PriceList | None:
 def _price_list_of(
     category: str,
     resource: str | None,
-    minute: datetime,
+    minute: int,
     scope: str | None,
     tier: str | None,
     speed: str | None,
 ) -> _PriceList | None:
-    consumption = Consumption(category, resource, {}, minute, scope, tier, speed)
+    at = datetime.fromordinal(minute // 1440).replace(tzinfo=timezone.utc) + timedelta(minutes=minute % 1440)
+    consumption = Consumption(category, resource, {}, at, scope, tier, speed)
     found = _find(consumption)
     return None if found is None else _PriceList(found, consumption)
 
@@ -234,8 +240,9 @@ class _PriceList:
         listed = cast("Mapping[str, Any]", vars(self._prices))
         self.is_tiered = any(isinstance(price, TieredPrices) for price in listed.values())
         self._pairs: dict[str, Pair] = {}
+        self._whole: dict[str, _Picos] = {}
         self._token_factor = Decimal(1)
-        self.warnings: list[str] = []
+        self.warnings: tuple[str, ...] = ()
         # A provider that resells another's model has not taken over its variants.
         own = any(found.model is model for model in found.provider.models)
         self._apply_context(found.model if own else None, consumption)
@@ -248,9 +255,35 @@ class _PriceList:
                 self._token_factor = _BATCH_FACTOR
             else:
                 what = "tier_unpriced" if key == "service_tier" else "speed_unpriced"
-                self.warnings.append(f"{what}: {value!r} is priced as standard")
+                self.warnings += (f"{what}: {value!r} is priced as standard",)
         if consumption.scope and not consumption.scope.startswith("global"):
-            self.warnings.append(f"scope_unpriced: {consumption.scope!r} is priced as global")
+            self.warnings += (f"scope_unpriced: {consumption.scope!r} is priced as global",)
+
+    def plain_cost(self, units: Mapping[str, UnitCount]) -> Cost | None:
+        """The cost where every price is one of whole pico-dollars: exact in integers too, at a part of the work.
+
+        None where that does not hold, where there is nothing to price, or more than `LARGEST`.
+        """
+        if self.is_tiered:
+            return None
+        input_total = output_total = counted = 0
+        for name, (inputs, outputs) in units.items():
+            input_price, output_price = self._whole.get(name) or self._in_picos(name)
+            if (inputs and input_price is None) or (outputs and output_price is None):
+                return None
+            input_total += inputs * (input_price or 0)
+            output_total += outputs * (output_price or 0)
+            counted += inputs + outputs
+        if not counted or max(input_total, output_total) > _LARGEST_PICOS:
+            return None
+        return Cost(
+            Decimal(input_total) * PICO, Decimal(output_total) * PICO, self.resource_id, {}, self.warnings
+        )
+
+    def _in_picos(self, unit_name: str) -> _Picos:
+        input_price, output_price = map(_whole, self.pair(unit_name, 0))
+        self._whole[unit_name] = input_price, output_price
+        return input_price, output_price
 
     def pair(self, unit_name: str, input_tokens: int) -> Pair:
         """The prices of one single unit in a request with so many input tokens, None if there is no telling."""
@@ -294,6 +327,10 @@ class _PriceList:
         if isinstance(found, TieredPrices):
             found = _tier(found, input_tokens, large)
         return found / PER[key]
+
+
+def _whole(price: Decimal | None) -> int | None:
+    return picos(price) if price is not None and picos(price) * PICO == price else None
 
 
 def _tier(prices: TieredPrices, input_tokens: int, large: bool) -> Decimal:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -48,7 +47,7 @@ def event(number: int, at: datetime = LATER, **changes: Any) -> Event:
         use_case_name="chat",
         use_case_id="one",
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def send(store: Store, application: int, *events: Event, upsert: bool = True) -> None:

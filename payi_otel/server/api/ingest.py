@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import SkipValidation, ValidationError
 
 from payi_otel.server.api.context import ApplicationId, StoreOf, new_request_id, now
@@ -17,7 +17,8 @@ from payi_otel.server.api.events import (
     Fields,
     IngestRequest,
     attribution,
-    checked_all,
+    checked_fields,
+    checked_json,
     logging_disabled,
     price_as,
     to_event,
@@ -30,6 +31,28 @@ from payi_otel.server.store.engine import Store
 from payi_otel.server.store.ingest import Event, store_bulk, store_events
 
 router = APIRouter(prefix="/api/v1/ingest", tags=["ingest"])
+
+
+class _BulkRequest(Request):
+    """Gives events that are right without exception as checked fields, and says so in `state.are_checked`."""
+
+    async def json(self) -> Any:
+        fields = checked_json(await self.body())
+        self.state.are_checked = fields is not None
+        return await super().json() if fields is None else fields
+
+
+class _BulkRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            return await handle(_BulkRequest(request.scope, request.receive))
+
+        return answer
+
+
+bulk_router = APIRouter(prefix="/api/v1/ingest", tags=["ingest"], route_class=_BulkRoute)
 
 MOST_EVENTS = 10_000
 _REFUSED: dict[int | str, dict[str, Any]] = {
@@ -51,7 +74,7 @@ def ingest(
     headers = request.headers
     sent = body.model_dump(exclude_unset=True) | attribution(headers)
     event = to_event(_checked(sent), now(), event_id=id, log=not logging_disabled(headers))
-    event = replace(event, columns={**event.columns, **price_as(headers)})
+    event = event._replace(columns={**event.columns, **price_as(headers)})
     refusal = _blocked(store, application_id, [event])
     if refusal:
         raise refusal[0]
@@ -62,13 +85,13 @@ def ingest(
     return ingest_answer(outcome, experience=experience)
 
 
-@router.post("/bulk", response_model=BulkOut, responses=_REFUSED)
+@bulk_router.post("/bulk", response_model=BulkOut, responses=_REFUSED)
 def bulk(events: Events, request: Request, application_id: ApplicationId, store: StoreOf) -> JSONResponse:
     """Take many events. Refused ones are listed, the others are taken; known ones are not counted again."""
     return _take(events, request, application_id, store, upsert=False)
 
 
-@router.post("/bulk-upsert", response_model=BulkOut, responses=_REFUSED)
+@bulk_router.post("/bulk-upsert", response_model=BulkOut, responses=_REFUSED)
 def bulk_upsert(
     events: Events, request: Request, application_id: ApplicationId, store: StoreOf
 ) -> JSONResponse:
@@ -83,11 +106,13 @@ def _take(
         message = f"{len(items)} events: send at most {MOST_EVENTS} at once"
         raise ApiError(413, "request_too_large", message)
     arrived = now()
-    checked, errors = _sorted_out(items, arrived, log=not logging_disabled(request.headers))
-    blocked = _blocked(store, application_id, [event for _, event in checked])
+    good, errors = _sorted_out(
+        items, arrived, are_checked=request.state.are_checked, log=not logging_disabled(request.headers)
+    )
+    blocked = _blocked(store, application_id, [event for _, event in good])
     for place, error in blocked.items():
-        errors.append(_item_error(checked[place][0], error))
-    events = [event for place, (_, event) in enumerate(checked) if place not in blocked]
+        errors.append(_item_error(good[place][0], error))
+    events = [event for place, (_, event) in enumerate(good) if place not in blocked]
     store.transact(lambda connection: store_bulk(connection, application_id, events, arrived, upsert=upsert))
     answer = BulkOut(
         request_id=new_request_id(),
@@ -104,15 +129,14 @@ def _take(
 
 
 def _sorted_out(
-    items: Sequence[Any], arrived: datetime, *, log: bool
+    items: Sequence[Any], arrived: datetime, *, are_checked: bool, log: bool
 ) -> tuple[list[tuple[int, Event]], list[ItemError]]:
     """The good events with their places, and the errors of the others."""
     events: list[tuple[int, Event]] = []
     errors: list[ItemError] = []
-    checked = checked_all(items)
     for index, item in enumerate(items):
         try:
-            fields = _checked(item) if checked is None else checked[index]
+            fields = item if are_checked else _checked(item)
             events.append((index, to_event(fields, arrived, log=log)))
         except ApiError as error:
             errors.append(_item_error(index, error))
@@ -131,6 +155,8 @@ def _blocked(store: Store, application_id: int, events: Sequence[Event]) -> dict
     with store.read() as connection:
         types = limits.types_of(connection, application_id, named)
     refused: dict[int, ApiError] = {}
+    if "block" not in types.values():
+        return refused
     for place, event in enumerate(events):
         blocking = [one for one in event.columns.get("limit_ids", ()) if types.get(one) == "block"]
         if blocking:
@@ -141,6 +167,6 @@ def _blocked(store: Store, application_id: int, events: Sequence[Event]) -> dict
 
 def _checked(item: Any) -> Fields:
     try:
-        return dict(BulkIngestRequest.model_validate(item))
+        return checked_fields(item)
     except ValidationError as error:
         raise validation_error(error.errors(include_url=False)) from None

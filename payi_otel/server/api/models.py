@@ -12,15 +12,16 @@ T = TypeVar("T")
 KpiType = Literal["boolean", "number", "percentage", "likert5", "likert7", "likert10"]
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """Text as databases can keep it; anything else as it is."""
     # Databases take neither half an emoji nor NUL; losing a request for it would be worse than a "?".
     if isinstance(value, str) and not (value.isascii() and "\0" not in value):
         return value.encode("utf-8", "replace").decode().replace("\0", "?")
     return value
 
 
-Text = Annotated[str, BeforeValidator(_storable)]
-Identity = Annotated[Text, Field(max_length=512)]
+Text = Annotated[str, BeforeValidator(storable)]
+Identity = Annotated[str, Field(max_length=512), BeforeValidator(storable)]
 """Text that is looked up: databases cannot index it at any length."""
 PropertyMap = dict[Text, Text | None]
 

@@ -7,7 +7,7 @@ import binascii
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -74,8 +74,8 @@ def begin(application_id: int, exchange: Exchange, headers: Mapping[str, str], p
     event = to_event(dict(item), now())
     columns = {"resource_scope": key.scope, **event.columns, **price_as(headers), "event_timestamp": now()}
     if event.use_case_name and not event.use_case_id:
-        event = replace(event, use_case_id=new_id())
-    return Call(application_id, exchange, replace(event, columns=columns), not logging_disabled(headers))
+        event = event._replace(use_case_id=new_id())
+    return Call(application_id, exchange, event._replace(columns=columns), not logging_disabled(headers))
 
 
 def blocked_by(store: Store, call: Call) -> dict[str, str]:
@@ -100,8 +100,7 @@ def blocked_by(store: Store, call: Call) -> dict[str, str]:
 
 def record_blocked(store: Store, call: Call, states: Mapping[str, str]) -> Outcome:
     """Keep a call that a limit has refused."""
-    event = replace(
-        call.event,
+    event = call.event._replace(
         columns={**call.event.columns, "http_status_code": 400},
         properties={**call.event.properties, "system.failure": "limit_reached"},
         limit_states=states,
@@ -120,7 +119,7 @@ def record(
         said = json.dumps(redact_response(body, keep_inline_data=False))
         asked = json.dumps(redact_request(call.exchange, keep_inline_data=False))
         bodies = {"provider_request_json": asked, "provider_response_json": said}
-        events[0] = replace(events[0], bodies=bodies)
+        events[0] = events[0]._replace(bodies=bodies)
     return _store(store, call, events)[0]
 
 
@@ -152,8 +151,7 @@ def _event(call: Call, reading: Reading, status: int) -> Event:
     response_id = reading.response_id
     if response_id is not None and reading.suffix:
         response_id = f"{response_id}#{reading.suffix}"
-    return replace(
-        call.event,
+    return call.event._replace(
         provider_response_id=response_id,
         columns=columns,
         units={name: UnitCount(count.input, count.output) for name, count in reading.units.items()},

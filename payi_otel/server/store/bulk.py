@@ -7,21 +7,26 @@ and one round trip, where a statement for each row, or a parameter for each valu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache, partial
+from itertools import chain
 from operator import itemgetter
+from types import NoneType
 from typing import Any, cast
 
 from pydantic_core import to_json
 from sqlalchemy import JSON, Column, Connection, Dialect, Table
 
 from payi_otel.server.store.engine import Overtaken
-from payi_otel.server.store.types import Instant, Money, Second
+from payi_otel.server.store.types import Instant, Money, Second, picos
 
 Row = Mapping[str, Any]
 """The values of a row by column; each row of a batch has the same columns, and may have more."""
 
-_Convert = Callable[[Any], Any]
-_EMPTY = {dict: "{}", list: "[]"}
+_Convert = Callable[[Sequence[Any]], Sequence[Any]]
+# Rows in one statement of SQLite: between two statements a thread waits for the interpreter, which others hold on to.
+_AT_ONCE = 100
+_EMPTY: Mapping[type, str | None] = {dict: "{}", list: "[]", NoneType: None}
 
 
 def insert_all(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
@@ -45,7 +50,9 @@ def insert_missing(
     if connection.dialect.name == "postgresql":
         inserted = _execute(connection, table, names, rows, f"{rest} RETURNING id")
         return {row_id for (row_id,) in inserted}
-    if _execute(connection, table, names, rows, rest).rowcount != len(rows):
+    before = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+    _execute(connection, table, names, rows, rest)
+    if connection.exec_driver_sql("SELECT total_changes()").scalar_one() - before != len(rows):
         raise Overtaken
     return {row["id"] for row in rows}
 
@@ -81,7 +88,7 @@ def update_all(
         return
     dialect = connection.dialect
     *changed, row_key = _quoted(dialect, (*names, key))
-    values = _values(dialect, table, (*names, key), rows)
+    values = _columns(dialect, table, (*names, key), rows)
     if dialect.name == "postgresql":
         changes = ", ".join(f"{name} = new.{name}" for name in changed)
         source = _recordset(dialect, table, (*names, key))
@@ -91,23 +98,35 @@ def update_all(
         connection.exec_driver_sql(statement, (_document((*names, key), values),))
     else:
         changes = ", ".join(f"{name} = ?" for name in changed)
-        connection.exec_driver_sql(f"UPDATE {table.name} SET {changes} WHERE {row_key} = ?", list(values))
+        connection.exec_driver_sql(
+            f"UPDATE {table.name} SET {changes} WHERE {row_key} = ?", list(zip(*values, strict=True))
+        )
 
 
 def _execute(
     connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Row], rest: str
 ) -> Any:
     dialect = connection.dialect
+    values = _columns(dialect, table, names, rows)
+    # What no row has need not be bound for each: SQLite's driver takes longer over None than over a text.
+    names = tuple(name for name, column in zip(names, values, strict=True) if column.count(None) < len(rows))
+    values = [column for column in values if column.count(None) < len(rows)]
     columns = ", ".join(_quoted(dialect, names))
-    values = _values(dialect, table, names, rows)
     statement = f"INSERT INTO {table.name} AS kept ({columns})"
     if dialect.name == "postgresql":
         source = _recordset(dialect, table, names)
         # In the order of the rows, which is that in which they are locked.
         statement = f"{statement} SELECT {columns} FROM {source}{rest}"
         return connection.exec_driver_sql(statement, (_document(names, values),))
-    marks = ", ".join("?" * len(names))
-    return connection.exec_driver_sql(f"{statement} VALUES ({marks}){rest}", list(values))
+    marks = f"({', '.join('?' * len(names))})"
+    left = list(zip(*values, strict=True))
+    while len(left) >= _AT_ONCE:
+        many, left = left[:_AT_ONCE], left[_AT_ONCE:]
+        every = ", ".join([marks] * _AT_ONCE)
+        connection.exec_driver_sql(f"{statement} VALUES {every}{rest}", tuple(chain.from_iterable(many)))
+    if left:
+        connection.exec_driver_sql(f"{statement} VALUES {marks}{rest}", left)
+    return None
 
 
 def _new_ids(connection: Connection, table: Table, count: int) -> Iterable[int]:
@@ -121,50 +140,56 @@ def _new_ids(connection: Connection, table: Table, count: int) -> Iterable[int]:
     return range(last + 1, last + 1 + count)
 
 
-def _values(
+def _columns(
     dialect: Dialect, table: Table, names: tuple[str, ...], rows: Sequence[Row]
-) -> Iterable[tuple[Any, ...]]:
-    """The rows as tuples of what the driver or JSON takes, converted column by column."""
+) -> list[Sequence[Any]]:
+    """The rows by column, converted to what the driver or JSON takes."""
     pick = cast("Callable[[Row], tuple[Any, ...]]", itemgetter(*names))
     columns: list[Sequence[Any]] = list(zip(*map(pick, rows), strict=True))
     for place, name in enumerate(names):
         convert = _converter(dialect, table.columns[name])
-        if convert is None:
-            continue
-        column = columns[place]
-        if convert is not _json_text:
-            # Many have the same: all rows of a batch the same time of arrival.
-            convert = {value: convert(value) for value in set(column)}.__getitem__
-        columns[place] = [*map(convert, column)]
-    return zip(*columns, strict=True)
+        if convert is not None:
+            columns[place] = convert(columns[place])
+    return columns
 
 
 @lru_cache(maxsize=1024)
 def _converter(dialect: Dialect, column: Column[Any]) -> _Convert | None:
     kind = column.type
-    if isinstance(kind, (Money, Second)):
-        return partial(kind.process_bind_param, dialect=dialect)
+    if isinstance(kind, Money):
+        return _amounts
+    if isinstance(kind, Second):
+        return partial(_times, partial(kind.process_bind_param, dialect=dialect))
     if dialect.name == "postgresql":
         return None
     if isinstance(kind, JSON):
-        return _json_text
-    return partial(_sqlite_instant, kind, dialect) if isinstance(kind, Instant) else None
+        return _json_texts
+    return partial(_times, partial(_sqlite_instant, kind, dialect)) if isinstance(kind, Instant) else None
 
 
-def _json_text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return to_json(value).decode() if value else _EMPTY[type(value)]
+def _amounts(column: Sequence[Decimal | None]) -> list[int | None]:
+    return [None if amount is None else picos(amount) for amount in column]
+
+
+def _times(convert: Callable[[Any], Any], column: Sequence[Any]) -> list[Any]:
+    # By object: all rows of a batch have the same time of arrival, and to compare times takes as long as to convert.
+    converted = {key: convert(at) for key, at in dict(zip(map(id, column), column, strict=True)).items()}
+    return [converted[id(at)] for at in column]
+
+
+def _json_texts(column: Sequence[Any]) -> list[str | None]:
+    # Most have nothing in most of their columns.
+    return [to_json(value).decode() if value else _EMPTY[value.__class__] for value in column]
 
 
 def _sqlite_instant(kind: Instant, dialect: Dialect, value: Any) -> str | None:
     """As SQLAlchemy keeps it."""
     at = kind.process_bind_param(value, dialect)
-    return None if at is None else at.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return None if at is None else at.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
-def _document(names: tuple[str, ...], values: Iterable[tuple[Any, ...]]) -> str:
-    return to_json([dict(zip(names, row, strict=True)) for row in values]).decode()
+def _document(names: tuple[str, ...], columns: Sequence[Sequence[Any]]) -> str:
+    return to_json([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]).decode()
 
 
 @lru_cache(maxsize=64)

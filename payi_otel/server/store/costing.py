@@ -15,7 +15,7 @@ from payi_otel.server.store.resources import Key, PriceBook
 
 def price_key(values: Mapping[str, Any]) -> Key:
     """What a request is priced as: what it names for that, else what it used."""
-    category = values.get("price_as_category") or values["category"]
+    category = values.get("price_as_category") or values.get("category") or ""
     return category, values.get("price_as_resource") or values.get("resource") or ""
 
 
@@ -25,18 +25,20 @@ def priced(
     """The columns for units, cost and warnings. The operator's own prices count before the managed ones."""
     cost = _cost(units, values, book)
     input_tokens = output_tokens = 0
-    for name, count in units.items():
+    counts: dict[str, dict[str, int]] = {}
+    for name, (inputs, outputs) in units.items():
+        counts[name] = {"input": inputs, "output": outputs}
         if unit_prices(name)[0].is_token:
-            input_tokens += count.input
-            output_tokens += count.output
+            input_tokens += inputs
+            output_tokens += outputs
     return {
-        "units": _as_json(units),
+        "units": counts,
         "input_cost": cost.input,
         "output_cost": cost.output,
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
         "resource_id": cost.resource_id,
-        "unknown_units": _as_json(cost.unknown_units),
+        "unknown_units": {name: count._asdict() for name, count in cost.unknown_units.items()},
         "warnings": [*warnings, *cost.warnings],
     }
 
@@ -72,7 +74,3 @@ def _consumption(units: Mapping[str, UnitCount], values: Mapping[str, Any]) -> C
         tier=properties.get("system.service_tier"),
         speed=properties.get("system.speed"),
     )
-
-
-def _as_json(units: Mapping[str, UnitCount]) -> dict[str, dict[str, int]]:
-    return {name: {"input": count.input, "output": count.output} for name, count in units.items()}

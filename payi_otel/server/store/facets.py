@@ -6,18 +6,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from operator import add
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from payi_otel.server.store.bulk import add_all, update_all
-from payi_otel.server.store.groups import Group, Key, Sums, regrouped, resummed
+from payi_otel.server.store.groups import Group, Key, Sums, regrouped, resummed, total
+from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.schema_facets import FACETS, HISTOGRAMS, Facet, facets
 from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS
 
 _NOTHING = dict.fromkeys(name for name in (*DIMENSIONS, *HISTOGRAMS) if name in facets.c)
-_AT_ONCE = 500
 
 
 def apply(
@@ -62,12 +62,10 @@ def _by_day(detailed: Mapping[Key, Sums]) -> Mapping[Key, Sums]:
     days: dict[object, datetime] = {
         key[0]: key[0].replace(hour=0) for key in detailed if isinstance(key[0], datetime)
     }
-    found: dict[Key, Sums] = {}
+    found: dict[Key, list[Sums]] = {}
     for key, numbers in detailed.items():
-        new = (days[key[0]], *key[1:])
-        before = found.get(new)
-        found[new] = numbers if before is None else tuple(map(add, before, numbers))
-    return found
+        found.setdefault((days[key[0]], *key[1:]), []).append(numbers)
+    return {key: total(parts) for key, parts in found.items()}
 
 
 def _places(names: Sequence[str], facet: Facet) -> list[int]:
@@ -75,10 +73,9 @@ def _places(names: Sequence[str], facet: Facet) -> list[int]:
 
 
 def _row(application_id: int, facet: Facet, key: Key, numbers: Sums) -> dict[str, Any]:
-    parts = [application_id, facet.name, str(key[0]), *key[1:]]
     return {
         **_NOTHING,
-        "key": hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest(),
+        "key": _key(application_id, facet.name, *key),
         "application_id": application_id,
         "facet": facet.name,
         "at": key[0],
@@ -87,19 +84,21 @@ def _row(application_id: int, facet: Facet, key: Key, numbers: Sums) -> dict[str
     }
 
 
+# The same facets are added to again and again while their hour or day lasts.
+@lru_cache(maxsize=16384)
+def _key(application_id: int, facet: str, at: object, *rest: object) -> str:
+    parts = [application_id, facet, str(at), *rest]
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()
+
+
 def _count(connection: Connection, counted: Mapping[str, Group]) -> None:
     """Count calls in histograms of rows that this transaction has written before, and holds until it ends."""
-    keys = sorted(counted)
     changed: list[dict[str, Any]] = []
-    for first in range(0, len(keys), _AT_ONCE):
-        statement = select(facets.c.key, *(facets.c[name] for name in HISTOGRAMS))
-        for row in connection.execute(statement.where(facets.c.key.in_(keys[first : first + _AT_ONCE]))):
-            group = counted[row.key]
-            latency, first_token = (
-                _added(row.latency, group.latency),
-                _added(row.first_token, group.first_token),
-            )
-            changed.append({"key": row.key, "latency": latency, "first_token": first_token})
+    statement = select(facets.c.key, *(facets.c[name] for name in HISTOGRAMS))
+    for row in connection.execute(statement.where(one_of(facets.c.key, counted))):
+        group = counted[row.key]
+        latency, first_token = _added(row.latency, group.latency), _added(row.first_token, group.first_token)
+        changed.append({"key": row.key, "latency": latency, "first_token": first_token})
     update_all(connection, facets, HISTOGRAMS, changed, "key")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add
 
@@ -36,6 +36,15 @@ class Group:
                 mine[bucket] = mine.get(bucket, 0) + number
 
 
+def total(sums: Sequence[Sums]) -> Sums:
+    """The sums of some that there is at least one of.
+
+    >>> total([(1, 2), (3, 4)])
+    (4, 6)
+    """
+    return sums[0] if len(sums) == 1 else tuple(map(sum, zip(*sums, strict=True)))
+
+
 def regrouped(groups: Mapping[Key, Group], kept: Iterable[int]) -> dict[Key, Group]:
     """The same by the parts of the key at these places alone."""
     places = tuple(kept)
@@ -52,9 +61,7 @@ def regrouped(groups: Mapping[Key, Group], kept: Iterable[int]) -> dict[Key, Gro
 def resummed(sums: Mapping[Key, Sums], kept: Iterable[int]) -> dict[Key, Sums]:
     """`regrouped` for sums without the rest of a group, which takes half the time."""
     places = tuple(kept)
-    found: dict[Key, Sums] = {}
+    found: dict[Key, list[Sums]] = {}
     for key, numbers in sums.items():
-        new = tuple([key[place] for place in places])
-        mine = found.get(new)
-        found[new] = numbers if mine is None else tuple(map(add, mine, numbers))
-    return found
+        found.setdefault(tuple([key[place] for place in places]), []).append(numbers)
+    return {key: total(parts) for key, parts in found.items()}

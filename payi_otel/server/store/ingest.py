@@ -7,9 +7,10 @@ each other: use cases, instances, new requests, known requests, properties of in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, update
 
@@ -27,7 +28,7 @@ from payi_otel.server.store import requests as stored
 from payi_otel.server.store.bulk import insert_missing
 from payi_otel.server.store.costing import price_key, priced
 from payi_otel.server.store.engine import Overtaken
-from payi_otel.server.store.ids import new_id
+from payi_otel.server.store.ids import new_id, new_ids
 from payi_otel.server.store.instances import Identity, Instance, Properties
 from payi_otel.server.store.limit_counts import Change, States
 from payi_otel.server.store.owners import Owner
@@ -58,8 +59,11 @@ _EMPTY: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+_NONE: Mapping[str, Any] = MappingProxyType({})
+_NOBODY = Owner()
+
+
+class Event(NamedTuple):
     """A checked event. `columns` are the columns of `requests` that the sender gave, under their names there.
 
     `bodies` are columns of `request_bodies`; they are stored only where the use case's logging is enabled.
@@ -72,10 +76,10 @@ class Event:
     use_case_name: str | None = None
     use_case_id: str | None = None
     use_case_version: int | None = None
-    properties: Properties = field(default_factory=dict[str, "str | None"])
-    use_case_properties: Properties = field(default_factory=dict[str, "str | None"])
-    bodies: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    limit_states: States = field(default_factory=dict[str, str])
+    properties: Properties = _NONE
+    use_case_properties: Properties = _NONE
+    bodies: Mapping[str, Any] = _NONE
+    limit_states: States = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class _Item:
     values: Mapping[str, Any] | None = None
     is_known: bool = False
     skipped: bool = False
-    owner: Owner = field(default_factory=Owner)
+    owner: Owner = _NOBODY
 
 
 class _Ingest:
@@ -140,6 +144,12 @@ class _Ingest:
         self._known: Mapping[str, StoredRequest] = {}
         self._said: Mapping[int, States] = {}
         self._made: dict[Identity, Instance] = {}
+        self._start: Mapping[str, Any] = {
+            **_EMPTY,
+            "application_id": application_id,
+            "event_timestamp": now,
+            "ingest_timestamp": now,
+        }
 
     def run(self) -> _Ingest:
         ids = {item.event.provider_response_id for item in self._items}
@@ -210,7 +220,7 @@ class _Ingest:
         self._limits = limits.types_of(
             self._connection, self._application_id, (one for limit_ids in named for one in limit_ids)
         )
-        sent = [price_key({**_EMPTY, "category": "", **item.event.columns}) for item in items]
+        sent = [price_key(item.event.columns) for item in items]
         kept = [price_key(request.values) for request in known.values()] if self._upsert else []
         self._book = resources.price_book(self._connection, [*sent, *kept])
 
@@ -219,25 +229,18 @@ class _Ingest:
             return
         # In one order everywhere; rows without an id are never in anybody's way.
         ordered = sorted(items, key=lambda item: item.event.provider_response_id or "")
-        rows = [self._new_values(item) for item in ordered]
+        rows = [self._new_values(item, one) for item, one in zip(ordered, new_ids(len(items)), strict=True)]
         if len(insert_missing(self._connection, requests, rows, _UNIQUE)) < len(rows):
             raise Overtaken
         for item, row in zip(ordered, rows, strict=True):
             item.values = row
             self._counted(item, None, row)
 
-    def _new_values(self, item: _Item) -> dict[str, Any]:
-        values = {
-            **_EMPTY,
-            "event_timestamp": self._now,
-            **item.event.columns,
-            **item.owner.columns,
-            "properties": dict(item.event.properties),
-            "application_id": self._application_id,
-            "request_id": new_id(),
-            "provider_response_id": item.event.provider_response_id,
-            "ingest_timestamp": self._now,
-        }
+    def _new_values(self, item: _Item, request_id: str) -> dict[str, Any]:
+        values = {**self._start, **item.event.columns, **item.owner.columns}
+        values["properties"] = dict(item.event.properties)
+        values["request_id"] = request_id
+        values["provider_response_id"] = item.event.provider_response_id
         return self._priced(item, values)
 
     def _update(self, known: Mapping[str, StoredRequest]) -> None:

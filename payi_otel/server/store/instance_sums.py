@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from operator import add
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
 from payi_otel.server.store.bulk import add_all
-from payi_otel.server.store.groups import Sums
+from payi_otel.server.store.groups import total
 from payi_otel.server.store.instances import Instance
 from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.rollups import Delta
@@ -29,28 +26,6 @@ _TIMES = {
 }
 
 
-@dataclass(slots=True)
-class _Sums:
-    began_at: datetime
-    ended_at: datetime
-    sums: Sums
-
-    def add(self, at: datetime, sums: Sums) -> None:
-        self.began_at = min(self.began_at, at)
-        self.ended_at = max(self.ended_at, at)
-        self.sums = tuple(map(add, self.sums, sums))
-
-    def columns(self) -> dict[str, Any]:
-        named = dict(zip(SUMS, self.sums, strict=True))
-        return {
-            "began_at": self.began_at,
-            "ended_at": self.ended_at,
-            **{name: named[name] for name in INSTANCE_SUMS if name in named},
-            "cost_whole": named["input_whole"] + named["output_whole"],
-            "cost_rest": named["input_rest"] + named["output_rest"],
-        }
-
-
 def apply(
     connection: Connection,
     application_id: int,
@@ -62,19 +37,13 @@ def apply(
     `made` are instances that this transaction has made: they need neither be looked for, nor can they have scores.
     Before a transaction locks instances, limits or roll-ups: all lock in one order, and none waits for another.
     """
-    found: dict[_Identity, _Sums] = {}
+    found: dict[_Identity, list[Delta]] = {}
     for delta in deltas:
         name, use_case_id = delta.values["use_case_name"], delta.values["use_case_id"]
-        if name is None or use_case_id is None:
-            continue
-        at = delta.values["event_timestamp"]
-        before = found.get((name, use_case_id))
-        if before is None:
-            found[name, use_case_id] = _Sums(at, at, delta.sums)
-        else:
-            before.add(at, delta.sums)
+        if name is not None and use_case_id is not None:
+            found.setdefault((name, use_case_id), []).append(delta)
     rows: list[dict[str, Any]] = [
-        {**row, **found[identity].columns()}
+        {**row, **_columns(found[identity])}
         for identity, row in _instances(connection, application_id, found, made).items()
     ]
     if not rows:
@@ -87,6 +56,18 @@ def apply(
         connection.execute(delete(instance_sums).where(emptied))
     new = {instance.id for instance in made.values()}
     _date_scores(connection, [row["instance"] for row in rows if row["instance"] not in new])
+
+
+def _columns(deltas: Sequence[Delta]) -> dict[str, Any]:
+    times = [delta.values["event_timestamp"] for delta in deltas]
+    sums = dict(zip(SUMS, total([delta.sums for delta in deltas]), strict=True))
+    return {
+        "began_at": min(times),
+        "ended_at": max(times),
+        **sums,
+        "cost_whole": sums["input_whole"] + sums["output_whole"],
+        "cost_rest": sums["input_rest"] + sums["output_rest"],
+    }
 
 
 def _instances(

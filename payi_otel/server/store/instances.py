@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, delete, select, update
 
@@ -24,8 +23,7 @@ Identity = tuple[str, str]
 """A use case's name and an instance's id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(NamedTuple):
     """A run of a use case. `is_new` while the transaction that made it is under way: nobody else knows it yet."""
 
     id: int

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
+from payi_otel.server.store.bulk import insert_all
 from payi_otel.server.store.schema_limits import STATES, limit_periods, limits, request_limits
 from payi_otel.server.store.types import read_sum, split_money
 
@@ -148,7 +149,8 @@ class _Ledger:
 
     def save(self) -> None:
         if self._new:
-            self._connection.execute(insert(request_limits), self._new)
+            names = ("request", "limit", "period", "state")
+            insert_all(self._connection, request_limits, names, self._new)
         for request, limit in self._gone:
             here = (request_limits.c.request == request) & (request_limits.c.limit == limit)
             self._connection.execute(delete(request_limits).where(here))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -17,8 +16,7 @@ from payi_otel.server.store.use_cases import UseCase
 NO_INSTANCE = "use_case_instance_not_found: a new use case id needs the use case's name"
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """Whose request it is."""
 
     use_case: UseCase | None = None
@@ -39,7 +37,7 @@ class Owner:
         """The same with the version that a request names."""
         if self.instance is None or version is None:
             return self
-        return replace(self, instance=replace(self.instance, type_version=version))
+        return Owner(self.use_case, self.instance._replace(type_version=version))
 
 
 def names_of(connection: Connection, application_id: int, use_case_ids: Iterable[str]) -> dict[str, str]:

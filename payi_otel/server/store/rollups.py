@@ -7,14 +7,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import add, itemgetter
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
 
 from payi_otel.server.store import facets
 from payi_otel.server.store.bulk import add_all
-from payi_otel.server.store.groups import Group, Key, Sums
+from payi_otel.server.store.groups import Group, Key, Sums, total
 from payi_otel.server.store.histograms import bucket_of
 from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS, rollup_units, rollups
 from payi_otel.server.store.types import split_money
@@ -24,7 +25,7 @@ _dimensions: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*DIMENS
 _coarse: Callable[[Key], Key] = itemgetter(*map(DIMENSIONS.index, COARSE))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delta:
     """A request that comes (`sign` 1) or goes (-1); `values` are its columns by name, `sums` what it adds."""
 
@@ -34,34 +35,35 @@ class Delta:
 
     def __post_init__(self) -> None:
         sums = sums_of(self.values)
-        object.__setattr__(self, "sums", sums if self.sign == 1 else tuple([-number for number in sums]))
-
-
-@dataclass(slots=True)
-class _Detail:
-    """Requests of one detailed roll-up, and the group of the coarse one that they are in as well."""
-
-    group: Group
-    sums: Sums
+        self.sums = sums if self.sign == 1 else tuple([-number for number in sums])
 
 
 def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) -> None:
     """Add requests to the roll-ups and facets they belong to, or take them out."""
-    details: dict[Key, _Detail] = {}
-    coarse: dict[Key, Group] = {}
+    details_by_number: dict[Key, list[Delta]] = {}
     for delta in deltas:
-        values = delta.values
-        key = (hour_of(values["event_timestamp"]), *_dimensions(values))
-        detail = details.get(key)
-        if detail is None:
-            group = coarse.setdefault(_coarse(key), Group())
-            details[key] = detail = _Detail(group, delta.sums)
+        # The hour as a number, in UTC as all times are: its own datetime would take longer than all the rest.
+        at = delta.values["event_timestamp"]
+        key = (at.toordinal() * 24 + at.hour, *_dimensions(delta.values))
+        alike = details_by_number.get(key)
+        if alike is None:
+            details_by_number[key] = [delta]
         else:
-            detail.sums = tuple(map(add, detail.sums, delta.sums))
-        _count(detail.group, delta)
-    for detail in details.values():
-        detail.group.sums = tuple(map(add, detail.group.sums, detail.sums))
-    detailed = {key: detail.sums for key, detail in details.items()}
+            alike.append(delta)
+    details = {
+        (hour_of(alike[0].values["event_timestamp"]), *key[1:]): alike
+        for key, alike in details_by_number.items()
+    }
+    detailed = {key: total([delta.sums for delta in alike]) for key, alike in details.items()}
+    coarse: dict[Key, Group] = {}
+    parts: dict[Key, list[Sums]] = {}
+    for key, alike in details.items():
+        group = coarse.setdefault(_coarse(key), Group())
+        parts.setdefault(_coarse(key), []).append(detailed[key])
+        for delta in alike:
+            _count(group, delta)
+    for key, group in coarse.items():
+        group.sums = total(parts[key])
     rows = [_row(application_id, DIMENSIONS, key, sums) for key, sums in detailed.items() if any(sums)]
     units: list[dict[str, Any]] = []
     for key, group in coarse.items():
@@ -141,11 +143,17 @@ def _row(application_id: int, names: Sequence[str], key: Key, sums: Sums) -> dic
     """A row of a roll-up whose key has these of the dimensions."""
     dimensions = {**_NOTHING, **dict(zip(names, key, strict=True))}
     is_detailed = names is DIMENSIONS
-    parts = [application_id, is_detailed, str(key[0]), *[dimensions[name] for name in DIMENSIONS[1:]]]
     return {
-        "key": hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest(),
+        "key": _key(application_id, is_detailed, *dimensions.values()),
         "application_id": application_id,
         "is_detailed": is_detailed,
         **dimensions,
         **dict(zip(SUMS, sums, strict=True)),
     }
+
+
+# The same roll-ups are added to again and again while their hour lasts.
+@lru_cache(maxsize=16384)
+def _key(application_id: int, is_detailed: bool, hour: datetime, *rest: object) -> str:
+    parts = [application_id, is_detailed, str(hour), *rest]
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()

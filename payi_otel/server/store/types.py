@@ -27,10 +27,19 @@ class Money(TypeDecorator[Decimal]):
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        return None if value is None else int((value * _PICOS).to_integral_value())
+        return None if value is None else picos(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(int(value)) * PICO
+
+
+def picos(amount: Decimal) -> int:
+    """An amount in whole pico-dollars.
+
+    >>> picos(Decimal("0.0000025"))
+    2500000
+    """
+    return int((amount * _PICOS).to_integral_value())
 
 
 def split_money(amount: Decimal) -> tuple[int, int]:
@@ -41,7 +50,7 @@ def split_money(amount: Decimal) -> tuple[int, int]:
     >>> split_money(Decimal("0.0000025")), split_money(Decimal("-0.0000025"))
     ((2, 500000), (-3, 500000))
     """
-    return divmod(int((amount * _PICOS).to_integral_value()), _MICRO)
+    return divmod(picos(amount), _MICRO)
 
 
 def read_sum(whole: int, rest: int) -> Decimal:
