@@ -6,7 +6,7 @@ import math
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -34,8 +34,9 @@ _VACUUM_PAGES = 250
 _CACHE_KB = 200
 _CHECKPOINT_ABOVE_BYTES = 4 * 1024 * 1024
 _KINDS = frozenset(get_args(EntryKind))
-# SQLite before 3.32 takes 999.
-_MOST_PARAMETERS = 900
+# Always as many, the last ones NULL: Python keeps the last 128 statements, each with room for its parameters.
+_REMOVED_AT_ONCE = 100
+_THESE = f"WHERE key IN ({','.join('?' * _REMOVED_AT_ONCE)})"
 
 ERRORS = (sqlite3.Error, OSError)
 """What a file that cannot be used raises."""
@@ -121,16 +122,16 @@ class DiskFile:
 
     def remove(self, keys: Sequence[int]) -> None:
         """Remove entries; unknown keys are ignored."""
-        removed: list[tuple[str, int]] = []
+        removed: list[tuple[bool, int, int]] = []
         with self._lock:
             with self._transaction() as database:
-                for start in range(0, len(keys), _MOST_PARAMETERS):
-                    some = keys[start : start + _MOST_PARAMETERS]
-                    these = f"WHERE key IN ({','.join('?' * len(some))})"
-                    removed += database.execute(f"SELECT kind, {_SIZE} FROM entries {these}", some)
+                for these, some in conditions(keys):
+                    removed += database.execute(
+                        f"SELECT kind = 'event', count(*), sum({_SIZE}) FROM entries {these} GROUP BY 1", some
+                    )
                     database.execute(f"DELETE FROM entries {these}", some)
-            for kind, size in removed:
-                self._count["events" if kind == "event" else "scores"] -= 1
+            for is_event, count, size in removed:
+                self._count["events" if is_event else "scores"] -= count
                 self._bytes -= size
         if not any(self._count.values()):
             self._give_back()
@@ -225,6 +226,17 @@ def open_file(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def conditions(keys: Sequence[int]) -> Iterator[tuple[str, Sequence[int | None]]]:
+    """Conditions, and their parameters, that hold for these keys together. There are two texts: see `_THESE`."""
+    if keys and max(keys) - min(keys) + 1 == len(set(keys)):
+        # As nearly always, a batch without a gap.
+        yield "WHERE key BETWEEN ? AND ?", (min(keys), max(keys))
+        return
+    for start in range(0, len(keys), _REMOVED_AT_ONCE):
+        some = keys[start : start + _REMOVED_AT_ONCE]
+        yield _THESE, [*some, *[None] * (_REMOVED_AT_ONCE - len(some))]
 
 
 def salvage(path: Path) -> list[Stored]:

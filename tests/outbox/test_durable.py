@@ -12,13 +12,13 @@ import textwrap
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from payi_otel.delivery.dead import DeadLetters
-from payi_otel.delivery.disk import DiskFile
+from payi_otel.delivery.disk import DiskFile, conditions
 from payi_otel.delivery.folder import OutboxFolder
 from payi_otel.delivery.outbox import Entry, Stored
 from tests.outbox.parts import crash, everything, ids, outbox_in, several, stored
@@ -56,6 +56,23 @@ def test_entries_come_back_in_order_and_by_lane(tmp_path: Path) -> None:
     found = outbox.find("a/b/d")
     assert found is not None
     assert (found.key, found.entry.kind) == (4, "increment")
+
+
+@pytest.mark.parametrize(
+    "gone", [range(1, 251), range(20, 200), range(1, 251, 2), [*range(2, 150), 240], [7]]
+)
+def test_what_is_delivered_is_removed_and_nothing_else(tmp_path: Path, gone: Iterable[int]) -> None:
+    outbox = outbox_in(tmp_path)
+    outbox.append([stored(key) for key in range(1, 251)])
+    outbox.ack([*gone])
+    left = [key for key in range(1, 251) if key not in set(gone)]
+    assert [item.key for item in outbox.peek("events", 500, 10**6, ())] == left
+    assert outbox.size() == (len(left), sum(stored(key).entry.size for key in left))
+
+
+def test_however_many_are_removed_python_keeps_two_statements() -> None:
+    batches = [[*range(size), size + gap] for size in range(500) for gap in (0, 1)]
+    assert len({condition for keys in batches for condition, _ in conditions(keys)}) == 2
 
 
 def test_a_batch_keeps_within_items_and_bytes_but_is_never_empty(tmp_path: Path) -> None:
