@@ -138,7 +138,7 @@ def copy_span(connection: Connection, span: int, last_request: int, last_instanc
 
     def key(column: Any) -> ColumnElement[Any]:
         # No hash has an x in it.
-        return literal(f"x{span}", Text()).op("||")(func.substr(column, 3))
+        return literal(f"x{span:02}", Text()).op("||")(func.substr(column, 4))
 
     seconds = literal(days * 86_400, RowId)
     first: tuple[tuple[Table, dict[str, Any], ColumnElement[bool]], ...] = (
