@@ -51,6 +51,9 @@ class Store:
             if url.database:
                 Path(url.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = _sqlite_engine(url)
+            # A connection loses what it has cached of the file when another one writes: all writing is done by one.
+            in_a_file = url.database not in {None, "", ":memory:"}
+            self._writer = _sqlite_engine(url, pool_size=1, max_overflow=0) if in_a_file else self.engine
         else:
             self.engine = create_engine(
                 url,
@@ -61,6 +64,7 @@ class Store:
                 hide_parameters=True,
                 json_serializer=_to_json,
             )
+            self._writer = self.engine
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         # SQLite lets one writer in at a time and makes the others poll; waiting here is fair and faster.
         self._writing = threading.Lock() if self.is_sqlite else nullcontext()
@@ -81,7 +85,7 @@ class Store:
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A transaction, committed at the end of the block and rolled back when it raises."""
-        with self._writing, self.engine.connect() as plain:
+        with self._writing, self._writer.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
@@ -103,6 +107,7 @@ class Store:
 
     def close(self) -> None:
         """Close all connections."""
+        self._writer.dispose()
         self.engine.dispose()
 
 
@@ -151,9 +156,10 @@ def _to_json(value: Any) -> str:
     return to_json(value).decode()
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, **pool: Any) -> Engine:
     engine = create_engine(
         url,
+        **pool,
         connect_args={"timeout": _BUSY_TIMEOUT_S},
         # An error's text would quote what somebody sent.
         hide_parameters=True,
