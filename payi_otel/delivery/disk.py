@@ -32,6 +32,8 @@ _SIZE = "length(payload) + length(id) + 200"
 # nobody should wait while it is cleared away.
 _VACUUM_PAGES = 250
 _CACHE_KB = 200
+# Python lets go of its lock for each step of a statement, and an application that computes takes it for 5 ms each time.
+_ROWS_AT_ONCE = (100, 10, 1)
 _CHECKPOINT_ABOVE_BYTES = 4 * 1024 * 1024
 _KINDS = frozenset(get_args(EntryKind))
 # Always as many, the last ones NULL: Python keeps the last 128 statements, each with room for its parameters.
@@ -82,7 +84,8 @@ class DiskFile:
         # Counted before anybody else may look: a file that seems to be empty is given up.
         with self._lock:
             with self._transaction() as database:
-                database.executemany(f"INSERT INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
+                for statement, values in insertions(rows):
+                    database.execute(statement, values)
             for item in items:
                 self._count[item.entry.lane] += 1
                 self._bytes += item.entry.size
@@ -226,6 +229,16 @@ def open_file(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def insertions(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, list[Any]]]:
+    """Statements, and their parameters, that insert these rows. There is a text for each of `_ROWS_AT_ONCE`."""
+    start = 0
+    for count in _ROWS_AT_ONCE:
+        statement = f"INSERT INTO entries ({_COLUMNS}) VALUES " + ", ".join(["(?, ?, ?, ?, ?)"] * count)
+        for end in range(start + count, len(rows) + 1, count):
+            yield statement, [value for row in rows[start:end] for value in row]
+            start = end
 
 
 def conditions(keys: Sequence[int]) -> Iterator[tuple[str, Sequence[int | None]]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from payi_otel.delivery.dead import DeadLetters
-from payi_otel.delivery.disk import DiskFile, conditions
+from payi_otel.delivery.disk import DiskFile, conditions, insertions
 from payi_otel.delivery.folder import OutboxFolder
 from payi_otel.delivery.outbox import Entry, Stored
 from tests.outbox.parts import crash, everything, ids, outbox_in, several, stored
@@ -73,6 +73,16 @@ def test_what_is_delivered_is_removed_and_nothing_else(tmp_path: Path, gone: Ite
 def test_however_many_are_removed_python_keeps_two_statements() -> None:
     batches = [[*range(size), size + gap] for size in range(500) for gap in (0, 1)]
     assert len({condition for keys in batches for condition, _ in conditions(keys)}) == 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 99, 100, 101, 250])
+def test_however_many_are_stored_it_takes_few_statements(size: int) -> None:
+    rows = [(key, "event", str(key), b"{}", 0.0) for key in range(size)]
+    made = [*insertions(rows)]
+    assert [value for _, values in made for value in values] == [value for row in rows for value in row]
+    assert all(statement.count("?") == len(values) for statement, values in made)
+    assert len(made) == sum(int(digit) for digit in str(size))
+    assert len({statement for statement, _ in made}) <= 3
 
 
 def test_a_batch_keeps_within_items_and_bytes_but_is_never_empty(tmp_path: Path) -> None:
