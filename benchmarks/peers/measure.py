@@ -34,17 +34,17 @@ class Scenario:
         return self.arguments["calls"]
 
 
-CHAT = Scenario("OpenAI chat, short prompt", "chat", {"calls": 20})
+CHAT = Scenario("OpenAI chat, short prompt", "chat", {"calls": 60})
 CALLS = (
     CHAT,
-    Scenario("OpenAI chat, prompt of 20 kB", "chat", {"calls": 20, "prompt": 20_000}),
-    Scenario("Anthropic message", "message", {"calls": 20}, anthropic=True),
+    Scenario("OpenAI chat, prompt of 20 kB", "chat", {"calls": 60, "prompt": 20_000}),
+    Scenario("Anthropic message", "message", {"calls": 60}, anthropic=True),
 )
 STREAMS = (
-    Scenario("chunk of a stream", "stream", {"calls": 2}),
-    Scenario("chunk, async", "stream_async", {"calls": 2}),
+    Scenario("chunk of a stream", "stream", {"calls": 10}),
+    Scenario("chunk, async", "stream_async", {"calls": 10}),
 )
-CONCURRENT = Scenario("50 async calls at once", "concurrent", {"calls": 100})
+CONCURRENT = Scenario("50 async calls at once", "concurrent", {"calls": 200})
 FEW_CHUNKS, MANY_CHUNKS = 20, 420
 LATENCY_CALLS = 200
 HUNG_CALLS, HUNG_TIMEOUT_S = 2, 30.0
