@@ -3,7 +3,7 @@
     python benchmarks/table.py [--blocks 31] [--memory-calls 100000] [--output benchmarks/RESULTS.md]
 
 Each contender is installed into an environment of its own in the user's cache directory, the first time. Takes about
-ten minutes on two idle cores, of which most is memory after 100,000 calls; `--memory-calls 0` leaves that out. The
+half an hour on two idle cores, a third of it memory after 100,000 calls; `--memory-calls 0` leaves that out. The
 measured processes run one at a time, so nothing else should run on the machine.
 """
 
