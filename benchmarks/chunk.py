@@ -21,10 +21,9 @@ from typing import Any
 
 import httpx2
 import openai
+from growth import instrumented
 from peers.processes import sink
 from peers.vendor import CHUNKS_HEADER, Vendor
-
-import payi_otel
 
 CHUNKS = 5_000
 ASKED: dict[str, Any] = {
@@ -84,10 +83,9 @@ def measure(read: Callable[[], float], blocks: int, url: str) -> tuple[float, fl
     added: list[float] = []
     for _ in range(blocks):
         without = read()
-        payi_otel.payi_instrument(api_key="sk-payi-benchmark", base_url=url, config={"exit_timeout_s": 0.1})
+        with instrumented(url):
+            added.append(read() - without)
         bare.append(without)
-        added.append(read() - without)
-        payi_otel.uninstrument()
     return statistics.median(bare), statistics.median(added)
 
 

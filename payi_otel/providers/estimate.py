@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
+from payi_otel.registry import registry
+
 # OpenAI's and Anthropic's rule of thumb for English text.
 _CHARACTERS_PER_TOKEN = 4
 # A spoken second is about 15 characters, and OpenAI counts some 21 audio tokens for it.
@@ -82,10 +84,12 @@ def _encoding(model: str) -> Any:
     if not cache or not os.path.isdir(cache) or not os.listdir(cache):
         return None
     try:
-        import tiktoken
+        with registry.loading:
+            import tiktoken
 
-        name = tiktoken.encoding_name_for_model(model)
-        return tiktoken.get_encoding(name) if _is_cached(name, cache) else None
+            name = tiktoken.encoding_name_for_model(model)
+            # That imports as well.
+            return tiktoken.get_encoding(name) if _is_cached(name, cache) else None
     except (ImportError, KeyError):
         return None
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, StrictInt, TypeAdapter, ValidationE
 from pydantic_core import SchemaValidator, core_schema
 
 from payi_otel.server.api.models import Body, Identity, PropertyMap, Text, storable
-from payi_otel.server.errors import ApiError
+from payi_otel.server.errors import ApiError, validation_error
 from payi_otel.server.pricing import UnitCount
 from payi_otel.server.store.ingest import Event
 from payi_otel.server.store.use_cases import checked_name
@@ -149,6 +149,14 @@ def checked_json(body: bytes) -> list[Fields] | None:
 def checked_fields(item: Any) -> Fields:
     """The fields of one event; raises `ValidationError`."""
     return BulkIngestRequest.model_validate(item).model_dump(exclude_unset=True)
+
+
+def accepted_fields(item: Any) -> Fields:
+    """The fields of one event; raises an `ApiError` that names what is wrong."""
+    try:
+        return checked_fields(item)
+    except ValidationError as error:
+        raise validation_error(error.errors(include_url=False)) from None
 
 
 def attribution(headers: Mapping[str, str]) -> dict[str, Any]:

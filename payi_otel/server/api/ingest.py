@@ -9,15 +9,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import SkipValidation, ValidationError
+from pydantic import SkipValidation
 
 from payi_otel.server.api.context import ApplicationId, StoreOf, new_request_id, now
 from payi_otel.server.api.events import (
     BulkIngestRequest,
-    Fields,
     IngestRequest,
+    accepted_fields,
     attribution,
-    checked_fields,
     checked_json,
     logging_disabled,
     price_as,
@@ -25,7 +24,7 @@ from payi_otel.server.api.events import (
 )
 from payi_otel.server.api.models import ApiErrorOut, BulkOut, Identity, IngestOut, ItemError
 from payi_otel.server.api.results import ingest_answer
-from payi_otel.server.errors import ApiError, error_body, validation_error
+from payi_otel.server.errors import ApiError, error_body
 from payi_otel.server.store import limits
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.ingest import Event, store_bulk, store_events
@@ -73,7 +72,7 @@ def ingest(
     """Take one event. One with a known `id` or `provider_response_id` is not counted again."""
     headers = request.headers
     sent = body.model_dump(exclude_unset=True) | attribution(headers)
-    event = to_event(_checked(sent), now(), event_id=id, log=not logging_disabled(headers))
+    event = to_event(accepted_fields(sent), now(), event_id=id, log=not logging_disabled(headers))
     event = event._replace(columns={**event.columns, **price_as(headers)})
     refusal = _blocked(store, application_id, [event])
     if refusal:
@@ -136,7 +135,7 @@ def _sorted_out(
     errors: list[ItemError] = []
     for index, item in enumerate(items):
         try:
-            fields = item if are_checked else _checked(item)
+            fields = item if are_checked else accepted_fields(item)
             events.append((index, to_event(fields, arrived, log=log)))
         except ApiError as error:
             errors.append(_item_error(index, error))
@@ -163,10 +162,3 @@ def _blocked(store: Store, application_id: int, events: Sequence[Event]) -> dict
             message = f"limit_ids: {blocking[0]!r} blocks, which only the proxy can; name limits that allow"
             refused[place] = ApiError(400, "blocking_limit_not_allowed", message)
     return refused
-
-
-def _checked(item: Any) -> Fields:
-    try:
-        return checked_fields(item)
-    except ValidationError as error:
-        raise validation_error(error.errors(include_url=False)) from None

@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from pydantic import ValidationError
-
 from payi_otel.providers.catalog import price_key
 from payi_otel.providers.content import redact_request, redact_response
 from payi_otel.providers.model import Exchange, Reading
 from payi_otel.providers.reading import read
 from payi_otel.server.api.context import now
-from payi_otel.server.api.events import BulkIngestRequest, attribution, logging_disabled, price_as, to_event
-from payi_otel.server.errors import ApiError, validation_error
+from payi_otel.server.api.events import accepted_fields, attribution, logging_disabled, price_as, to_event
+from payi_otel.server.errors import ApiError
 from payi_otel.server.pricing import UnitCount
 from payi_otel.server.store import instances, limits, use_cases
 from payi_otel.server.store.engine import Store
@@ -67,11 +65,7 @@ def begin(application_id: int, exchange: Exchange, headers: Mapping[str, str], p
         "properties": _properties(headers, "xProxy-Request-Properties"),
         "use_case_properties": _properties(headers, "xProxy-UseCase-Properties"),
     }
-    try:
-        item = BulkIngestRequest.model_validate(fields)
-    except ValidationError as error:
-        raise validation_error(error.errors(include_url=False)) from None
-    event = to_event(dict(item), now())
+    event = to_event(accepted_fields(fields), now())
     columns = {"resource_scope": key.scope, **event.columns, **price_as(headers), "event_timestamp": now()}
     if event.use_case_name and not event.use_case_id:
         event = event._replace(use_case_id=new_id())

@@ -107,10 +107,13 @@ def _execute(
     connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Row], rest: str
 ) -> Any:
     dialect = connection.dialect
-    values = _columns(dialect, table, names, rows)
     # What no row has need not be bound for each: SQLite's driver takes longer over None than over a text.
-    names = tuple(name for name, column in zip(names, values, strict=True) if column.count(None) < len(rows))
-    values = [column for column in values if column.count(None) < len(rows)]
+    told = {
+        name: column
+        for name, column in zip(names, _columns(dialect, table, names, rows), strict=True)
+        if column.count(None) < len(rows)
+    }
+    names, values = tuple(told), list(told.values())
     columns = ", ".join(_quoted(dialect, names))
     statement = f"INSERT INTO {table.name} AS kept ({columns})"
     if dialect.name == "postgresql":

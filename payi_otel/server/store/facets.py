@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from payi_otel.server.store.bulk import add_all, update_all
-from payi_otel.server.store.groups import Group, Key, Sums, regrouped, resummed, total
+from payi_otel.server.store.groups import Group, Key, Sums, regrouped, resummed, row_key, total
 from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.schema_facets import FACETS, HISTOGRAMS, Facet, facets
 from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS
@@ -75,20 +72,13 @@ def _places(names: Sequence[str], facet: Facet) -> list[int]:
 def _row(application_id: int, facet: Facet, key: Key, numbers: Sums) -> dict[str, Any]:
     return {
         **_NOTHING,
-        "key": _key(application_id, facet.name, *key),
+        "key": row_key(application_id, facet.name, *key),
         "application_id": application_id,
         "facet": facet.name,
         "at": key[0],
         **dict(zip(facet.dimensions, key[1:], strict=True)),
         **dict(zip(SUMS, numbers, strict=True)),
     }
-
-
-# The same facets are added to again and again while their hour or day lasts.
-@lru_cache(maxsize=16384)
-def _key(application_id: int, facet: str, at: object, *rest: object) -> str:
-    parts = [application_id, facet, str(at), *rest]
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()
 
 
 def _count(connection: Connection, counted: Mapping[str, Group]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import add
 
 from payi_otel.server.store.schema_rollups import SUMS
@@ -43,6 +46,14 @@ def total(sums: Sequence[Sums]) -> Sums:
     (4, 6)
     """
     return sums[0] if len(sums) == 1 else tuple(map(sum, zip(*sums, strict=True)))
+
+
+# The same rows are added to again and again while their hour or day lasts.
+@lru_cache(maxsize=32768)
+def row_key(application_id: int, what: object, at: object, *rest: object) -> str:
+    """The key of a row of sums: a hash of what its requests have in common, in which nulls are equal."""
+    parts = [application_id, what, str(at), *rest]
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()
 
 
 def regrouped(groups: Mapping[Key, Group], kept: Iterable[int]) -> dict[Key, Group]:

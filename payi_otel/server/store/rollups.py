@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -15,7 +12,7 @@ from sqlalchemy import Connection
 
 from payi_otel.server.store import facets
 from payi_otel.server.store.bulk import add_all
-from payi_otel.server.store.groups import Group, Key, Sums, total
+from payi_otel.server.store.groups import Group, Key, Sums, row_key, total
 from payi_otel.server.store.histograms import bucket_of
 from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS, rollup_units, rollups
 from payi_otel.server.store.types import split_money
@@ -58,8 +55,9 @@ def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) 
     coarse: dict[Key, Group] = {}
     parts: dict[Key, list[Sums]] = {}
     for key, alike in details.items():
-        group = coarse.setdefault(_coarse(key), Group())
-        parts.setdefault(_coarse(key), []).append(detailed[key])
+        place = _coarse(key)
+        group = coarse.setdefault(place, Group())
+        parts.setdefault(place, []).append(detailed[key])
         for delta in alike:
             _count(group, delta)
     for key, group in coarse.items():
@@ -125,11 +123,11 @@ def _count(group: Group, delta: Delta) -> None:
     """Add what a group has beside its sums."""
     sign, values = delta.sign, delta.values
     for unit, count in values["units"].items():
-        total = group.units.get(unit)
-        if total is None:
-            total = group.units[unit] = [0, 0]
-        total[0] += sign * count["input"]
-        total[1] += sign * count["output"]
+        counted = group.units.get(unit)
+        if counted is None:
+            counted = group.units[unit] = [0, 0]
+        counted[0] += sign * count["input"]
+        counted[1] += sign * count["output"]
     latency, first_token = values["end_to_end_latency_ms"], values["time_to_first_token_ms"]
     if latency is not None:
         bucket = bucket_of(latency)
@@ -144,16 +142,9 @@ def _row(application_id: int, names: Sequence[str], key: Key, sums: Sums) -> dic
     dimensions = {**_NOTHING, **dict(zip(names, key, strict=True))}
     is_detailed = names is DIMENSIONS
     return {
-        "key": _key(application_id, is_detailed, *dimensions.values()),
+        "key": row_key(application_id, is_detailed, *dimensions.values()),
         "application_id": application_id,
         "is_detailed": is_detailed,
         **dimensions,
         **dict(zip(SUMS, sums, strict=True)),
     }
-
-
-# The same roll-ups are added to again and again while their hour lasts.
-@lru_cache(maxsize=16384)
-def _key(application_id: int, is_detailed: bool, hour: datetime, *rest: object) -> str:
-    parts = [application_id, is_detailed, str(hour), *rest]
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()
