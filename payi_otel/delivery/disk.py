@@ -6,39 +6,30 @@ import math
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, get_args
 
 from payi_otel.delivery.folder import ClaimedFile
-from payi_otel.delivery.outbox import Entry, EntryKind, Lane, Stored, fill_batch
+from payi_otel.delivery.outbox import Lane, Stored, fill_batch
+from payi_otel.delivery.statements import (
+    COLUMNS,
+    LANES,
+    SCHEMA,
+    SIZE,
+    conditions,
+    insertions,
+    listed,
+    stored,
+    with_payloads,
+)
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    key INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    id TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    since_s REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS scores ON entries (key) WHERE kind <> 'event';
-"""
-_LANES: dict[Lane, str] = {"events": "kind = 'event'", "scores": "kind <> 'event'"}
-_COLUMNS = "key, kind, id, payload, since_s"
-# As `Entry.size` reckons it.
-_SIZE = "length(payload) + length(id) + 200"
 # Pages given back to the file system each time the file is empty: a long outage must not fill the disk for ever, and
 # nobody should wait while it is cleared away.
 _VACUUM_PAGES = 250
 _CACHE_KB = 200
-# Python lets go of its lock for each step of a statement, and an application that computes takes it for 5 ms each time.
-_ROWS_AT_ONCE = (100, 10, 1)
 _CHECKPOINT_ABOVE_BYTES = 4 * 1024 * 1024
-_KINDS = frozenset(get_args(EntryKind))
-# Always as many, the last ones NULL: Python keeps the last 128 statements, each with room for its parameters.
-_REMOVED_AT_ONCE = 100
-_THESE = f"WHERE key IN ({','.join('?' * _REMOVED_AT_ONCE)})"
 
 ERRORS = (sqlite3.Error, OSError)
 """What a file that cannot be used raises."""
@@ -64,10 +55,10 @@ class DiskFile:
         self._count: dict[Lane, int] = {"events": 0, "scores": 0}
         self._bytes = 0
         try:
-            for lane, condition in _LANES.items():
+            for lane, condition in LANES.items():
                 count, size = (
                     self._open()
-                    .execute(f"SELECT count(*), coalesce(sum({_SIZE}), 0) FROM entries WHERE {condition}")
+                    .execute(f"SELECT count(*), coalesce(sum({SIZE}), 0) FROM entries WHERE {condition}")
                     .fetchone()
                 )
                 self._count[lane] = count
@@ -81,58 +72,49 @@ class DiskFile:
         rows = [
             (item.key, item.entry.kind, item.entry.id, item.entry.payload, item.since_s) for item in items
         ]
+        statements = [*insertions(rows)]
         # Counted before anybody else may look: a file that seems to be empty is given up.
         with self._lock:
-            with self._transaction() as database:
-                for statement, values in insertions(rows):
-                    database.execute(statement, values)
+            self._execute(statements)
             for item in items:
                 self._count[item.entry.lane] += 1
                 self._bytes += item.entry.size
 
     def peek(self, lane: Lane, max_items: int, max_bytes: int, skip: Collection[str]) -> Sequence[Stored]:
         """As `Outbox.peek`."""
-        with (
-            self._lock,
-            closing(
-                self._open().execute(f"SELECT {_COLUMNS} FROM entries WHERE {_LANES[lane]} ORDER BY key")
-            ) as cursor,
-        ):
-            return fill_batch(map(_stored, cursor), max_items, max_bytes, skip)
+        with self._lock:
+            database = self._open()
+            waiting = listed(database, max_items, lane=lane, skip=skip)
+            return with_payloads(
+                database, fill_batch(waiting, lane, max_items, max_bytes, attrgetter("payload_bytes"))
+            )
 
     def find(self, entry_id: str) -> Stored | None:
         """As `Outbox.find`."""
         with self._lock:
             row = (
                 self._open()
-                .execute(f"SELECT {_COLUMNS} FROM entries WHERE id = ? ORDER BY key LIMIT 1", (entry_id,))
+                .execute(f"SELECT {COLUMNS} FROM entries WHERE id = ? ORDER BY key LIMIT 1", (entry_id,))
                 .fetchone()
             )
-        return None if row is None else _stored(row)
+        return None if row is None else stored(row)
 
     def oldest(self, max_items: int, *, since_before_s: float = math.inf) -> Sequence[Stored]:
         """The oldest entries of both lanes, or of those that wait since before this Unix time."""
         with self._lock:
-            rows = (
-                self._open()
-                .execute(
-                    f"SELECT {_COLUMNS} FROM entries WHERE since_s < ? ORDER BY key LIMIT ?",
-                    (since_before_s, max_items),
-                )
-                .fetchall()
-            )
-        return [_stored(row) for row in rows]
+            database = self._open()
+            return with_payloads(database, listed(database, max_items, since_before_s=since_before_s))
 
     def remove(self, keys: Sequence[int]) -> None:
         """Remove entries; unknown keys are ignored."""
         removed: list[tuple[bool, int, int]] = []
+        these = [*conditions(keys)]
         with self._lock:
-            with self._transaction() as database:
-                for these, some in conditions(keys):
-                    removed += database.execute(
-                        f"SELECT kind = 'event', count(*), sum({_SIZE}) FROM entries {these} GROUP BY 1", some
-                    )
-                    database.execute(f"DELETE FROM entries {these}", some)
+            for condition, some in these:
+                removed += self._open().execute(
+                    f"SELECT kind = 'event', count(*), sum({SIZE}) FROM entries {condition} GROUP BY 1", some
+                )
+            self._execute([(f"DELETE FROM entries {condition}", some) for condition, some in these])
             for is_event, count, size in removed:
                 self._count["events" if is_event else "scores"] -= count
                 self._bytes -= size
@@ -196,10 +178,16 @@ class DiskFile:
             self._connection = open_file(self.claimed.path)
         return self._connection
 
-    @contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection]:
-        with self._lock, self._open() as database:
-            yield database
+    def _execute(self, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
+        """Run statements, all or none; a single one is that by itself."""
+        database = self._open()
+        if len(statements) == 1:
+            database.execute(*statements[0])
+            return
+        database.execute("BEGIN")
+        with database:
+            for statement, values in statements:
+                database.execute(statement, values)
 
     def _give_back(self) -> None:
         with self._lock:
@@ -213,13 +201,13 @@ def open_file(path: Path) -> sqlite3.Connection:
     # Created by hand: SQLite gives a new file, and the -wal beside it, the mode of the process's umask.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     # Used by several threads, one at a time: `DiskFile` holds its lock meanwhile.
-    connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
         # A file without entries has nothing to lose: making it need not wait for the disk.
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_SCHEMA)
+        connection.executescript(SCHEMA)
         connection.execute("PRAGMA synchronous = NORMAL")
         # `checkpoint` does that, on a thread that nobody waits for: it does wait for the disk.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -231,35 +219,14 @@ def open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def insertions(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, list[Any]]]:
-    """Statements, and their parameters, that insert these rows. There is a text for each of `_ROWS_AT_ONCE`."""
-    start = 0
-    for count in _ROWS_AT_ONCE:
-        statement = f"INSERT INTO entries ({_COLUMNS}) VALUES " + ", ".join(["(?, ?, ?, ?, ?)"] * count)
-        for end in range(start + count, len(rows) + 1, count):
-            yield statement, [value for row in rows[start:end] for value in row]
-            start = end
-
-
-def conditions(keys: Sequence[int]) -> Iterator[tuple[str, Sequence[int | None]]]:
-    """Conditions, and their parameters, that hold for these keys together. There are two texts: see `_THESE`."""
-    if keys and max(keys) - min(keys) + 1 == len(set(keys)):
-        # As nearly always, a batch without a gap.
-        yield "WHERE key BETWEEN ? AND ?", (min(keys), max(keys))
-        return
-    for start in range(0, len(keys), _REMOVED_AT_ONCE):
-        some = keys[start : start + _REMOVED_AT_ONCE]
-        yield _THESE, [*some, *[None] * (_REMOVED_AT_ONCE - len(some))]
-
-
 def salvage(path: Path) -> list[Stored]:
     """What can still be read of a corrupt outbox file: from the front, and from the back, up to the damage."""
     found: dict[int, Stored] = {}
     for order in ("ASC", "DESC"):
         try:
             with closing(sqlite3.connect(path, timeout=5.0)) as database:
-                for row in database.execute(f"SELECT {_COLUMNS} FROM entries ORDER BY key {order}"):
-                    found[row[0]] = _stored(row)
+                for row in database.execute(f"SELECT {COLUMNS} FROM entries ORDER BY key {order}"):
+                    found[row[0]] = stored(row)
         except (sqlite3.Error, ValueError):
             continue
     return [found[key] for key in sorted(found)]
@@ -270,10 +237,3 @@ def is_damage(error: Exception) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(
         error, (sqlite3.OperationalError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
     )
-
-
-def _stored(row: tuple[Any, ...]) -> Stored:
-    key, kind, entry_id, payload, since_s = row
-    if kind not in _KINDS or not isinstance(payload, bytes):
-        raise ValueError(f"entry {key}: kind={kind!r}: not an entry of an outbox")
-    return Stored(key, Entry(kind, entry_id, payload), since_s)

@@ -6,10 +6,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from payi_otel.values import value
 
+T = TypeVar("T")
 EntryKind = Literal["event", "score", "increment", "definition"]
 Lane = Literal["events", "scores"]
 """Events and scores go to endpoints of their own; the trouble of one does not hold up the other."""
@@ -181,7 +182,8 @@ class MemoryOutbox:
 
     def peek(self, lane: Lane, max_items: int, max_bytes: int, skip: Collection[str]) -> Sequence[Stored]:
         with self._lock:
-            return fill_batch(self._lanes[lane].values(), max_items, max_bytes, skip)
+            items = (item for item in self._lanes[lane].values() if item.entry.id not in skip)
+            return fill_batch(items, lane, max_items, max_bytes, lambda item: len(item.entry.payload))
 
     def find(self, entry_id: str) -> Stored | None:
         with self._lock:
@@ -238,18 +240,16 @@ class MemoryOutbox:
 
 
 def fill_batch(
-    items: Iterable[Stored], max_items: int, max_bytes: int, skip: Collection[str]
-) -> list[Stored]:
+    items: Iterable[T], lane: Lane, max_items: int, max_bytes: int, payload_bytes: Callable[[T], int]
+) -> list[T]:
     """Take from the front of one lane what may travel together, as `Outbox.peek` says."""
-    batch: list[Stored] = []
+    batch: list[T] = []
     used = 0
     for item in items:
-        if item.entry.id in skip:
-            continue
-        used += len(item.entry.payload) + 1
+        used += payload_bytes(item) + 1
         if batch and (len(batch) >= max_items or used > max_bytes):
             break
         batch.append(item)
-        if item.entry.is_score:
+        if lane == "scores":
             break
     return batch

@@ -111,6 +111,17 @@ class Pump:
         scores = self._lanes[1]
         return lane is not scores and self._send_wait_s(scores, now) == 0.0
 
+    def comes_by_itself(self) -> bool:
+        """Whether what was just stored can wait until the driver's next turn. For any thread.
+
+        An event that others wait with can: to wake the driver for each would cost an application that computes.
+        """
+        events, scores = self._lanes
+        if events.oldest_s is None or self._outbox.count(scores.name):
+            return False
+        wait_s = self._send_wait_s(events, time.monotonic())
+        return wait_s != 0.0 and self._ledger.drops == self._reported_drops
+
     def turn(self) -> None:
         """Send one batch of each lane whose time it is; tell the flushes that are over."""
         self._keep_house(time.monotonic())

@@ -257,7 +257,7 @@ class DeliveryWorker:
             item.taken.set()
 
     def _wake_sender(self) -> None:
-        if self._inbox.empty():
+        if self._inbox.empty() and not self._pump.comes_by_itself():
             self._inbox.put(None)
         self._sender.wake()
 

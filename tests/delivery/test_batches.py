@@ -9,6 +9,7 @@ import time
 import pytest
 from opentelemetry.context import attach, detach, get_value, set_value
 
+from payi_otel.delivery.pump import Pump
 from payi_otel.delivery.threads import OnDemandThread
 from payi_otel.delivery.worker import DeliveryConfig
 from tests.delivery.conftest import MakeBench, event
@@ -42,6 +43,23 @@ def test_an_event_larger_than_a_batch_travels_alone(sink: IngestSink, make_bench
 def test_an_event_leaves_by_age_without_a_flush(sink: IngestSink, make_bench: MakeBench) -> None:
     make_bench(batch_max_age_s=0.05).submit(1)
     assert sink.wait_for_events(1)
+
+
+def test_the_sender_sleeps_until_a_batch_is_full(
+    sink: IngestSink, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[None] = []
+    plain = Pump.turn
+    monkeypatch.setattr(Pump, "turn", lambda self: (turns.append(None), plain(self)))
+    bench = make_bench(batch_max_items=50, batch_max_age_s=3600)
+    for number in range(49):
+        bench.submit(number)
+        bench.worker.persist(10)
+    # For its start, the first event, and whatever came before it had begun to wait for the batch.
+    assert len(turns) < 10
+    assert not sink.posts
+    bench.submit("last")
+    assert sink.wait_for_events(50)
 
 
 def test_by_default_no_event_waits_longer_than_a_second() -> None:

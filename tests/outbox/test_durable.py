@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import stat
@@ -18,9 +19,10 @@ from pathlib import Path
 import pytest
 
 from payi_otel.delivery.dead import DeadLetters
-from payi_otel.delivery.disk import DiskFile, conditions, insertions
+from payi_otel.delivery.disk import DiskFile
 from payi_otel.delivery.folder import OutboxFolder
 from payi_otel.delivery.outbox import Entry, Stored
+from payi_otel.delivery.statements import conditions, insertions
 from tests.outbox.parts import crash, everything, ids, outbox_in, several, stored
 
 ROOT = Path(__file__).parents[2]
@@ -75,14 +77,29 @@ def test_however_many_are_removed_python_keeps_two_statements() -> None:
     assert len({condition for keys in batches for condition, _ in conditions(keys)}) == 2
 
 
-@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 99, 100, 101, 250])
+@pytest.mark.parametrize("size", [0, 1, 2, 32, 33, 256, 257, 600])
 def test_however_many_are_stored_it_takes_few_statements(size: int) -> None:
     rows = [(key, "event", str(key), b"{}", 0.0) for key in range(size)]
     made = [*insertions(rows)]
-    assert [value for _, values in made for value in values] == [value for row in rows for value in row]
+    given = [value for _, values in made for value in values if value is not None]
+    assert given == [value for row in rows for value in row]
     assert all(statement.count("?") == len(values) for statement, values in made)
-    assert len(made) == sum(int(digit) for digit in str(size))
+    assert len(made) == math.ceil(size / 256)
     assert len({statement for statement, _ in made}) <= 3
+
+
+@pytest.mark.parametrize("count", [1, 31, 300])
+def test_a_batch_is_stored_and_read_in_as_many_steps_as_one_entry(tmp_path: Path, count: int) -> None:
+    outbox = outbox_in(tmp_path)
+    outbox.append([stored(0)])
+    file = outbox._file
+    assert file is not None
+    run: list[str] = []
+    file._open().set_trace_callback(run.append)
+    outbox.append([stored(key) for key in range(1, count + 1)])
+    assert len(outbox.peek("events", 500, 10**6, ())) == count + 1
+    file._open().set_trace_callback(None)
+    assert len(run) == 3 + 3 * (count > 256), run
 
 
 def test_a_batch_keeps_within_items_and_bytes_but_is_never_empty(tmp_path: Path) -> None:
