@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from weakref import ReferenceType
 
 from payi_otel.capture.decoding import parse_body
+from payi_otel.capture.heads import Headers
 from payi_otel.faults import faults
 from payi_otel.providers.assembly import Assembler, assembler_for
 from payi_otel.providers.model import Exchange, Outcome
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from payi_otel.tracking.context import TrackingContext
 
 
-_NO_HEADERS: Mapping[str, str] = {}
+_NO_HEADERS: Headers = {}
 
 
 class Recorder(Protocol):
@@ -99,7 +100,7 @@ class Call:
         self.status: int | None = None
         self.headers = _NO_HEADERS
         self.retries = 0
-        self.sent: Any = None
+        self.sent: bytes | None = None
         self.content: bytes | None = None
         self._content_type = ""
         self._body: Mapping[str, Any] | None = None
@@ -133,11 +134,16 @@ class Call:
         except Exception as error:
             faults.report("capture.start", error)
 
-    def responded(self, status: int, headers: Mapping[str, str], retries: int, sent: Any) -> None:
-        """The response head arrived. `sent` is the SDK's request object, read only if its body is needed."""
+    def responded(self, status: int, headers: Headers, retries: int, sent: bytes | None) -> None:
+        """The response head arrived; `sent` is the body of the request."""
         self.status, self.headers, self.retries, self.sent = status, headers, retries, sent
         if self.exchange.is_stream:
             registry.open_calls[id(self)] = self
+
+    def header(self, name: bytes) -> str:
+        """A header of the response by its lower-case name, empty where it has none."""
+        value = self.headers.get(name)
+        return value.decode("latin-1") if value else ""
 
     def observe(self, item: Any) -> None:
         """Take one stream event: an SDK model or the parsed JSON of a raw line."""
@@ -204,9 +210,7 @@ class Call:
         self._content_type = content_type
 
     def _read_content(self) -> None:
-        content, self.content = self.content, None
-        if content is None:
-            return
+        content, self.content = self.content or b"", None
         try:
             parsed = parse_body(content, self._content_type)
         except Exception as error:
@@ -220,7 +224,8 @@ class Call:
     @property
     def body(self) -> Mapping[str, Any] | None:
         """The JSON of the response, None where there is none."""
-        self._read_content()
+        if self.content is not None:
+            self._read_content()
         return self._body
 
     @body.setter
@@ -230,7 +235,8 @@ class Call:
     @property
     def response_text(self) -> str | None:
         """The response where it is text, or the failure's."""
-        self._read_content()
+        if self.content is not None:
+            self._read_content()
         return self._text
 
     @response_text.setter
@@ -240,12 +246,7 @@ class Call:
     @property
     def held_bytes(self) -> int:
         """How much of the request and of the response this holds on to."""
-        try:
-            sent = len(self.sent.content)
-        except Exception:
-            # Streamed from the caller's files, or never sent.
-            sent = 0
-        return sent + len(self.content or b"")
+        return len(self.sent or b"") + len(self.content or b"")
 
     def response_body(self) -> Mapping[str, Any] | None:
         """The response as one JSON object, folded from the stream where it streamed; None before any of it came."""
@@ -257,9 +258,8 @@ class Call:
     def exchange_as_sent(self) -> Exchange:
         """The exchange with the JSON that left the process, which no one can change any more."""
         try:
-            content = self.sent.content
-            request = json.loads(content)
-        except Exception:
+            request = json.loads(self.sent or b"")
+        except ValueError:
             # Multipart uploads and other bodies that are no JSON: what the caller passed is all there is.
             return self.exchange
         return replace(self.exchange, request={**self.exchange.request, **cast("dict[str, Any]", request)})

@@ -13,7 +13,7 @@ from typing import Any, cast
 import wrapt
 
 from payi_otel.capture.call import Call
-from payi_otel.capture.requests import CURRENT, begin, close_response, take_response
+from payi_otel.capture.requests import CURRENT, begin, close_response
 from payi_otel.capture.streams import wrap_stream
 from payi_otel.capture.websockets import CONNECTIONS, wrap_recv, wrap_recv_async
 from payi_otel.faults import faults
@@ -197,12 +197,7 @@ def _response_call(kwargs: Any) -> Call | None:
     if attempt is None:
         return None
     try:
-        response = kwargs["response"]
-        call = attempt.response(response, kwargs.get("retries_taken"))
-        if call is not None:
-            # Read before the SDK parses: what it then makes of the body may raise, after it was billed.
-            take_response(call, response)
-        return call
+        return attempt.response(kwargs["response"], kwargs.get("retries_taken"))
     except Exception as error:
         faults.report("capture.response", error)
         return None

@@ -32,8 +32,8 @@ class BodyReader(Protocol):
 
 def reader_for(call: Call, decoded: Callable[[bytes], bytes]) -> BodyReader:
     """The reader for this response, by its content type and encoding."""
-    content_type = call.headers.get("content-type", "").lower()
-    encoding = call.headers.get("content-encoding", "identity").lower()
+    content_type = call.header(b"content-type").lower()
+    encoding = call.header(b"content-encoding").lower() or "identity"
     if call.exchange.surface == "batch.results":
         return LineReader(encoding, batch_lines(call))
     if "event-stream" in content_type and encoding in _CODECS:
@@ -83,7 +83,7 @@ class WholeReader:
 
 def take_body(call: Call, content: bytes) -> None:
     """Give a call the complete body of its response."""
-    content_type = call.headers.get("content-type", "")
+    content_type = call.header(b"content-type")
     if "event-stream" in content_type:
         lines = LineReader("identity", _UsageFilter(call).line)
         lines.feed(content)

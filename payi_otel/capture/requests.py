@@ -16,6 +16,7 @@ from opentelemetry.context import Context, attach, get_current
 
 from payi_otel.capture.bodies import watch_body
 from payi_otel.capture.call import Call, Recorder
+from payi_otel.capture.heads import content_of, headers_of
 from payi_otel.capture.injection import (
     UsageGate,
     choices_expected,
@@ -108,13 +109,18 @@ class Attempt:
         self._hops += 1
         if self._hops > 1:
             call = self._next_hop(call)
+        request = response.request
         call.responded(
             response.status_code,
-            response.headers,
-            _retries_of(response.request) if retries is None else retries,
-            response.request,
+            headers_of(response),
+            _retries_of(request) if retries is None else retries,
+            content_of(request),
         )
-        if call.exchange.is_stream or not _body_of(response):
+        content = None if call.exchange.is_stream else content_of(response)
+        if content:
+            # Read before the SDK parses: what it then makes of the body may raise, after it was billed.
+            _take_content(call, content)
+        else:
             watch_body(call, response)
         return call
 
@@ -134,7 +140,7 @@ class Attempt:
             return
         spliced = self._next_hop(call)
         call.unpriced = True
-        spliced.responded(response.status_code, response.headers, call.retries, call.sent)
+        spliced.responded(response.status_code, headers_of(response), call.retries, call.sent)
         watch_body(spliced, response)
 
 
@@ -214,12 +220,9 @@ def _edited(
     return args, {**kwargs, "options": changed}
 
 
-def take_response(call: Call, response: Any) -> None:
-    """Read a response whose body is in memory, whatever the SDK makes of it afterwards."""
+def _take_content(call: Call, content: bytes) -> None:
+    """Read a response whose body is in memory."""
     try:
-        content = None if call.exchange.is_stream else _body_of(response)
-        if content is None or call.done:
-            return
         if call.exchange.surface == "batch.results":
             lines = LineReader("identity", batch_lines(call))
             lines.feed(content)
@@ -235,29 +238,21 @@ def close_response(call: Call, response: Any, error: BaseException | None) -> No
     try:
         if error is not None:
             call.finish("cancelled" if isinstance(error, asyncio.CancelledError) else "error", error)
-        elif not call.exchange.is_stream and _body_of(response) is not None:
+        elif not call.exchange.is_stream and content_of(response) is not None:
             call.finish("ok")
     except Exception as own:
         faults.report("capture.response", own)
 
 
-def _body_of(response: Any) -> bytes | None:
-    """The body, if it was read; both HTTP libraries raise a RuntimeError of theirs when it was not."""
-    try:
-        return response.content
-    except RuntimeError:
-        return None
-
-
 def _take_error(call: Call, error: BaseException) -> None:
     response = getattr(error, "response", None)
     if response is not None:
-        call.status, call.headers = response.status_code, response.headers
-        content = _body_of(response)
+        call.status, call.headers = response.status_code, headers_of(response)
+        content = content_of(response)
         call.response_text = content.decode("utf-8", "replace") if content else None
     request = getattr(error, "request", None)
     if request is not None:
-        call.sent = request
+        call.sent = content_of(request)
         call.retries = _retries_of(request)
 
 

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from payi_otel.delivery.flushes import Flush
 from payi_otel.delivery.ledger import Ledger, Tally
@@ -40,12 +41,13 @@ class Score:
 
 @value
 class Later:
-    """Events that are made where they are written: `make` runs once, on the thread that writes to the outbox.
+    """Events that are made where they are written: `make(of)` runs once, on the thread that writes to the outbox.
 
     `size` is how many bytes of text they will hold, or hold on to until then.
     """
 
-    make: Callable[[], Sequence[IngestEvent]]
+    make: Callable[[Any], Sequence[IngestEvent]]
+    of: Any
     size: int
 
 
@@ -60,15 +62,9 @@ Forwarded = Flush | NewKey
 """What is for the sender, in its order among the events."""
 
 
-@value
-class _Item:
-    """An event or score in the queue, with the bytes it is reckoned to take."""
-
-    item: IngestEvent | Later | Score
-    weight: int
-
-
-_Queued = _Item | Forwarded | threading.Event | Callable[[], None]
+Item = IngestEvent | Later | Score
+_ITEMS = (Later, IngestEvent, Score)
+_Queued = Item | Forwarded | threading.Event | Callable[[], None]
 
 
 class Intake:
@@ -123,14 +119,10 @@ class Intake:
 
     # Any thread
 
-    def submit(self, item: IngestEvent | Later | Score) -> bool:
+    def submit(self, item: Item) -> bool:
         """Take an event or a score; False when there is no room for it."""
         score = isinstance(item, Score)
-        weight = _EVENT_OVERHEAD
-        if isinstance(item, IngestEvent):
-            weight += len(item.provider_request_json or "") + len(item.provider_response_json or "")
-        elif isinstance(item, Later):
-            weight += item.size
+        weight = _weight(item)
         is_full = self._waiting["bytes"] + self._outbox.memory_bytes + weight > self._queue_max_bytes
         if is_full and isinstance(item, Later):
             # There may be room for the events, though not for what they are made of.
@@ -142,12 +134,11 @@ class Intake:
             # For the sender, which tells of it.
             self._stored()
             return False
-        submitted = _Item(item, weight)
         self._waiting.add("bytes", weight)
         if self._sync:
-            self._store([submitted])
+            self._store([item])
         else:
-            self._queue.put(submitted)
+            self._queue.put(item)
             self.thread.wake()
         return True
 
@@ -217,9 +208,9 @@ class Intake:
         except Empty:
             pass
         is_final = False
-        batch: list[_Item] = []
+        batch: list[Item] = []
         for item in taken:
-            if isinstance(item, _Item):
+            if isinstance(item, _ITEMS):
                 batch.append(item)
                 continue
             self._store(batch)
@@ -247,19 +238,18 @@ class Intake:
         self._forward(flush)
         return flush.final
 
-    def _store(self, batch: Sequence[_Item]) -> None:
+    def _store(self, batch: Sequence[Item]) -> None:
         if not batch:
             return
         with self._storing:
-            stored = self._encode([item.item for item in batch])
+            stored = self._encode(batch)
             for item in self._append(stored, spill=True):
                 self._ledger.dropped("queue full", score=item.entry.is_score)
                 self._waiters.settle(item.key, "queue full")
-        for item in batch:
-            self._waiting.add("bytes", -item.weight)
+        self._waiting.add("bytes", -sum(map(_weight, batch)))
         self._stored()
 
-    def _encode(self, items: Sequence[IngestEvent | Later | Score]) -> list[Stored]:
+    def _encode(self, items: Sequence[Item]) -> list[Stored]:
         now = time.time()
         stored: list[Stored] = []
         for item in items:
@@ -320,7 +310,16 @@ class Intake:
         return self.last_key
 
 
+def _weight(item: Item) -> int:
+    """The bytes it is reckoned to take while it waits."""
+    if isinstance(item, Later):
+        return _EVENT_OVERHEAD + item.size
+    if isinstance(item, Score):
+        return _EVENT_OVERHEAD
+    return _EVENT_OVERHEAD + len(item.provider_request_json or "") + len(item.provider_response_json or "")
+
+
 def _made(later: Later) -> Sequence[IngestEvent]:
     with faults.guard("delivery.event"):
-        return later.make()
+        return later.make(later.of)
     return ()

@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 from payi_otel.children import call_at_end_of_children
 from payi_otel.delivery.config import DeliveryConfig
@@ -27,6 +28,8 @@ from payi_otel.faults import faults
 from payi_otel.spans.event import IngestEvent
 
 __all__ = ["DeliveryConfig", "DeliveryWorker"]
+
+T = TypeVar("T")
 
 # A flush answers within its timeout; its caller waits a little longer to hear the answer.
 _GRACE_S = 0.25
@@ -106,14 +109,14 @@ class DeliveryWorker:
         if self.config.delivery:
             self._intake.submit(event)
 
-    def submit_later(self, make: Callable[[], Sequence[IngestEvent]], size: int = 0) -> None:
-        """Deliver the events that `make` gives, which is called on a thread of ours (`durability="sync"`: here).
+    def submit_later(self, make: Callable[[T], Sequence[IngestEvent]], of: T, size: int = 0) -> None:
+        """Deliver the events that `make(of)` gives, called on a thread of ours (`durability="sync"`: here).
 
         `size` is how many bytes of text it holds on to until then.
         """
         self._check_process()
         if self.config.delivery:
-            self._intake.submit(Later(make, size))
+            self._intake.submit(Later(make, of, size))
 
     def submit_score(self, item: KpiRequest, settled: Settled | None = None) -> None:
         """Deliver a KPI score, increment or definition; `settled` is told, on a thread of ours, what became of it."""

@@ -87,8 +87,8 @@ def operation(exchange: Exchange) -> str:
 def price_key(
     exchange: Exchange,
     response_model: str | None,
-    headers: Mapping[str, str],
     *,
+    served_deployment: str | None = None,
     host_mappings: Mapping[str, str],
     model_mappings: Sequence[ModelMapping],
     price_as_category: str | None,
@@ -98,7 +98,8 @@ def price_key(
 ) -> PriceKey:
     """Category, resource and scope: what the caller said, then a mapping, then what client and response say.
 
-    A model mapping counts only where the caller set neither category nor resource.
+    A model mapping counts only where the caller set neither category nor resource. `served_deployment` is what Azure
+    says it was.
     """
     place = endpoint(exchange)
     host = place.host
@@ -107,7 +108,7 @@ def price_key(
     if isinstance(requested, str) and requested:
         model = requested
     else:
-        deployment = exchange.client_hints.get("deployment") or headers.get("x-ms-deployment-name")
+        deployment = exchange.client_hints.get("deployment") or served_deployment
         model = deployment or response_model
     resource = place.prefix + model if model else UNKNOWN_RESOURCE
     scope = reading_scope or _regional_scope(host)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from opentelemetry.context import Context
@@ -49,8 +48,8 @@ class PayiSpanProcessor(SpanProcessor):
             scope, worker = span.instrumentation_scope, registry.worker
             if worker is None:
                 return
-            foreign = foreign_spans()
             if scope is None or scope.name != SCOPE:
+                foreign = foreign_spans()
                 # After uninstrument() the processor is still there, for streams of ours that are still open.
                 if registry.recorder is not None and foreign.is_candidate(span):
                     worker.defer(lambda: _submit_foreign(foreign, span))
@@ -59,7 +58,7 @@ class PayiSpanProcessor(SpanProcessor):
             if attributes and EVENT_ID in attributes:
                 settings = registry.settings
                 size = _content_size(attributes) if settings is not None and settings.capture_content else 0
-                worker.submit_later(partial(_event_of, foreign, span), size)
+                worker.submit_later(_event_of, span, size)
         except Exception as error:
             faults.report("spans.on_end", error)
 
@@ -77,11 +76,11 @@ def _content_size(attributes: Mapping[str, Any]) -> int:
     return sum(len(text) for text in texts if isinstance(text, str))
 
 
-def _event_of(foreign: ForeignSpans, span: ReadableSpan) -> list[IngestEvent]:
+def _event_of(span: ReadableSpan) -> list[IngestEvent]:
     event = read_span(span)
     if event is None:
         return []
-    foreign.sent_ours(event, span.get_span_context(), span.parent, span.end_time or 0)
+    foreign_spans().sent_ours(event, span.get_span_context(), span.parent, span.end_time or 0)
     return [event]
 
 

@@ -34,9 +34,11 @@ class TracerSource:
 
     def tracer(self) -> trace.Tracer | None:
         """The application's tracer, None while it has none: nobody would see a span then."""
-        provider = _sdk_provider(self._fixed or trace.get_tracer_provider())
-        if isinstance(provider, TracerProvider) or self._fixed is not None:
-            return self._prepared(provider)
+        given = self._fixed or trace.get_tracer_provider()
+        if given.__class__ is not trace.ProxyTracerProvider:
+            provider = _sdk_provider(given)
+            if isinstance(provider, TracerProvider) or self._fixed is not None:
+                return self._prepared(provider)
         if self._is_disabled:
             self._say_disabled()
             return trace.NoOpTracer()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -52,6 +51,8 @@ class SpanRecorder:
         self._owners = owners
         self._worker = worker
         self._metrics = ClientMetrics()
+        # Bound once: an object less for each call that waits.
+        self._make_events, self._submit = self._events, worker.submit_event
 
     def defer(self, work: Callable[[], None]) -> None:
         """Run `work` on the delivery thread."""
@@ -75,7 +76,7 @@ class SpanRecorder:
         """A span, or what stands in for it."""
         tracer = self._source.tracer()
         if tracer is None:
-            return Unseen(start_ns, self._worker.submit_event)
+            return Unseen(start_ns, self._submit)
         attributes = call_attributes(exchange, tracking)
         model = attributes.get(semconv.GEN_AI_REQUEST_MODEL, "")
         return tracer.start_span(
@@ -101,7 +102,7 @@ class SpanRecorder:
             return
         if self._may_wait(call):
             self._ledger.saw()
-            self._worker.submit_later(partial(self._events, call), call.held_bytes)
+            self._worker.submit_later(self._make_events, call, call.held_bytes)
             return
         readings = self._read(call)
         first = readings[0]
@@ -241,7 +242,7 @@ class SpanRecorder:
         price = catalog.price_key(
             exchange,
             reading.model,
-            call.headers,
+            served_deployment=call.header(b"x-ms-deployment-name"),
             host_mappings=settings.host_mappings,
             model_mappings=settings.model_mappings.get(exchange.sdk, ()),
             price_as_category=tracking.price_as_category,

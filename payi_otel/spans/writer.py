@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MIN_ID_CHARACTERS = 16
 # Pay-i's code for a failure that never got an HTTP status.
 _NO_STATUS = 299
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
+_REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"apim-request-id", b"x-amzn-requestid")
 
 
 @value
@@ -65,11 +65,10 @@ class CallFacts:
         )
 
 
-def _request_id(headers: Mapping[str, str]) -> str | None:
+def _request_id(headers: Mapping[bytes, bytes]) -> str | None:
     for name in _REQUEST_ID_HEADERS:
-        # Asked first: `get` of the HTTP libraries' headers raises for each name that is not there.
         if name in headers:
-            return headers[name]
+            return headers[name].decode("latin-1")
     return None
 
 

@@ -236,7 +236,7 @@ def test_price_key(why, options, expected):
     call = exchange(
         request={"model": "gpt-4o"}, base_url="https://llm.example/v1", client_classes=("OpenAI",)
     )
-    assert price_key(call, "gpt-4o-2024-08-06", {}, **given_) == expected
+    assert price_key(call, "gpt-4o-2024-08-06", **given_) == expected
 
 
 def test_d51_inline_media_is_replaced_wherever_it_stands():

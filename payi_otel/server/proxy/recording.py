@@ -48,7 +48,6 @@ def begin(application_id: int, exchange: Exchange, headers: Mapping[str, str], p
     key = price_key(
         exchange,
         None,
-        {},
         host_mappings={},
         model_mappings=(),
         price_as_category=None,

@@ -232,7 +232,6 @@ def _price(
     key = catalog.price_key(
         exchange,
         reading.model,
-        {},
         host_mappings=rules.host_mappings,
         model_mappings=rules.model_mappings.get(exchange.sdk, ()),
         price_as_category=_text(attributes, semconv.PRICE_AS_CATEGORY),
