@@ -117,7 +117,7 @@ def _execute(
     told = {
         name: column
         for name, column in zip(names, _converted(dialect, table, names, values), strict=True)
-        if column.count(None) < count
+        if column[0] is not None or column.count(None) < count
     }
     names = tuple(told)
     columns = ", ".join(_quoted(dialect, names))
@@ -157,9 +157,15 @@ def _converted(
     """The columns, converted to what the driver or JSON takes."""
     converters = [_converter(dialect, table.columns[name]) for name in names]
     return [
-        column if convert is None else convert(column)
+        column if convert is None else _each(convert, column)
         for column, convert in zip(columns, converters, strict=True)
     ]
+
+
+def _each(convert: _Convert, column: Sequence[Any]) -> Sequence[Any]:
+    # One object for all rows: the time of arrival, or what none of the events has said.
+    is_shared = column[0] is column[-1] and len(set(map(id, column))) == 1
+    return list(convert(column[:1])) * len(column) if is_shared else convert(column)
 
 
 @lru_cache(maxsize=1024)
@@ -192,16 +198,12 @@ def _json_texts(column: Sequence[Any]) -> list[str | None]:
 
 def _sqlite_instants(column: Sequence[datetime | None]) -> list[str | None]:
     """As `Instant` keeps them, and SQLAlchemy texts of them: in UTC, without saying so."""
-    if len(set(map(id, column))) == 1:
-        # The time of arrival.
-        return [_sqlite_instant(column[0])] * len(column)
-    return [_sqlite_instant(at) for at in column]
-
-
-def _sqlite_instant(at: datetime | None) -> str | None:
-    if at is None:
-        return None
-    return at.astimezone(timezone.utc).isoformat(" ", "microseconds").removesuffix("+00:00")
+    return [
+        None
+        if at is None
+        else at.astimezone(timezone.utc).isoformat(" ", "microseconds").removesuffix("+00:00")
+        for at in column
+    ]
 
 
 @lru_cache(maxsize=64)

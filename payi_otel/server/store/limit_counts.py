@@ -36,6 +36,12 @@ _PERIODS = select(limit_periods).where(
     limit_periods.c.limit.in_(bindparam("limits", expanding=True)),
     limit_periods.c.period.in_(bindparam("periods", expanding=True)),
 )
+_COUNTED = ("input_whole", "input_rest", "output_whole", "output_rest", *STATES)
+_SAVED = (
+    update(limit_periods)
+    .where(limit_periods.c.id == bindparam("row"))
+    .values({name: bindparam(name) for name in _COUNTED})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +174,8 @@ class _Ledger:
             self._connection.execute(delete(request_limits).where(here))
         for key in sorted(self._touched):
             row = self._periods[key]
-            names = ("input_whole", "input_rest", "output_whole", "output_rest", *STATES)
-            self._connection.execute(
-                update(limit_periods)
-                .where(limit_periods.c.id == row["id"])
-                .values({name: row[name] for name in names})
-            )
+            given = {"row": row["id"], **{name: row[name] for name in _COUNTED}}
+            self._connection.execute(_SAVED, given)
 
     def _count(self, change: Change, limit: Any) -> str:
         key = (limit.id, limit.period)
