@@ -65,10 +65,21 @@ def served(database: str) -> Iterator[tuple[str, int]]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL)
     try:
+        _wait_for(port)
         yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
         process.wait()
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(1000):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+    raise RuntimeError("the server does not listen")
 
 
 def cpu_s(process: int) -> float:
@@ -82,30 +93,29 @@ def cpu_s(process: int) -> float:
 
 def measure(name: str, database: str, batches: int, writers: int, calls: int) -> None:
     """Print one line for a database."""
-    with served(database) as (url, process):
-        transport = httpx2.HTTPTransport(retries=20)
-        with httpx2.Client(
-            base_url=url, headers={"xProxy-api-key": KEY}, timeout=120, transport=transport
-        ) as http:
-            http.post("/api/v1/limits", json={"limit_name": LIMIT, "limit_id": LIMIT, "max": 1e6})
+    with (
+        served(database) as (url, process),
+        httpx2.Client(base_url=url, headers={"xProxy-api-key": KEY}, timeout=120) as http,
+    ):
+        http.post("/api/v1/limits", json={"limit_name": LIMIT, "limit_id": LIMIT, "max": 1e6})
 
-            def post(body: bytes) -> float:
-                began = time.perf_counter()
-                answer = http.post(
-                    "/api/v1/ingest/bulk-upsert", content=body, headers={"content-type": "application/json"}
-                )
-                assert answer.json()["ingest_count"] == BATCH
-                return time.perf_counter() - began
-
-            bodies = [batch(number, calls) for number in range(batches)]
-            post(batch(-1, calls))
-            began, cpu_before = time.perf_counter(), cpu_s(process)
-            with ThreadPoolExecutor(writers) as pool:
-                latencies = list(pool.map(post, bodies))
-            took, cpu = time.perf_counter() - began, cpu_s(process) - cpu_before
+        def post(body: bytes) -> float:
             began = time.perf_counter()
-            http.get("/api/v1/local/summary").raise_for_status()
-            dashboard = time.perf_counter() - began
+            answer = http.post(
+                "/api/v1/ingest/bulk-upsert", content=body, headers={"content-type": "application/json"}
+            )
+            assert answer.json()["ingest_count"] == BATCH
+            return time.perf_counter() - began
+
+        bodies = [batch(number, calls) for number in range(batches)]
+        post(batch(-1, calls))
+        began, cpu_before = time.perf_counter(), cpu_s(process)
+        with ThreadPoolExecutor(writers) as pool:
+            latencies = list(pool.map(post, bodies))
+        took, cpu = time.perf_counter() - began, cpu_s(process) - cpu_before
+        began = time.perf_counter()
+        http.get("/api/v1/local/summary").raise_for_status()
+        dashboard = time.perf_counter() - began
     print(
         f"{name:<11} {batches * BATCH / took:>9,.0f} events/s   "
         f"{batches * BATCH / cpu if cpu else math.nan:>9,.0f} a CPU second   "

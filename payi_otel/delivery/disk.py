@@ -211,6 +211,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         # `checkpoint` does that, on a thread that nobody waits for: it does wait for the disk.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        # It goes by the size of the log, which otherwise never shrinks: once large, it would be carried over each time.
+        connection.execute(f"PRAGMA journal_size_limit = {_CHECKPOINT_ABOVE_BYTES // 2}").fetchall()
         # SQLite would keep 2 MB of what is read once, and then gone.
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     except BaseException:

@@ -124,7 +124,9 @@ class DurableOutbox:
         return found or self._spill.find(entry_id)
 
     def ack(self, keys: Sequence[int]) -> None:
-        self._spill.ack(keys)
+        # Nearly always empty, and slower to look through for many keys than to ask.
+        if self._spill.size()[0]:
+            self._spill.ack(keys)
         if self._file is not None:
             with self._watching():
                 self._file.remove(keys)

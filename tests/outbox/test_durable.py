@@ -245,6 +245,16 @@ def test_a_full_disk_spills_into_memory_and_nothing_is_lost(tmp_path: Path) -> N
     assert "events are kept in memory meanwhile" in done.stderr
 
 
+def test_a_large_log_is_carried_over_once_and_then_small_again(tmp_path: Path) -> None:
+    outbox = outbox_in(tmp_path / "outbox")
+    outbox.append([stored(key, payload=b"x" * 100_000) for key in range(1, 101)])
+    (log,) = (tmp_path / "outbox").glob("*.db-wal")
+    assert log.stat().st_size > 10**7
+    outbox.checkpoint()
+    outbox.append([stored(101)])
+    assert log.stat().st_size < 4 * 1024 * 1024
+
+
 def _damage(path: Path) -> None:
     """Overwrite a page in the middle of the file, as a bad sector would."""
     with sqlite3.connect(path) as database:

@@ -1,15 +1,17 @@
 """Writes many rows in one statement, at a small part of what binding each value by its column's type costs.
 
-SQLite is given tuples. PostgreSQL is given all rows as one JSON document, which it takes apart itself: one parameter
-and one round trip, where a statement for each row, or a parameter for each value, takes longer than the writing.
+SQLite is given many rows a statement. PostgreSQL is given all rows as one JSON document, which it takes apart itself:
+one parameter and one round trip, where a statement for each row, or a parameter for each value, takes longer than the
+writing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timezone
 from decimal import Decimal
-from functools import lru_cache, partial
-from itertools import chain
+from functools import lru_cache
+from math import floor
 from operator import itemgetter
 from types import NoneType
 from typing import Any, cast
@@ -20,18 +22,18 @@ from sqlalchemy import JSON, Column, Connection, Dialect, Table
 from payi_otel.server.store.engine import Overtaken
 from payi_otel.server.store.types import Instant, Money, Second, picos
 
-Row = Mapping[str, Any]
-"""The values of a row by column; each row of a batch has the same columns, and may have more."""
+Row = Sequence[Any]
+"""The values of a row, in the order of the names of its columns."""
 
 _Convert = Callable[[Sequence[Any]], Sequence[Any]]
 # Rows in one statement of SQLite: between two statements a thread waits for the interpreter, which others hold on to.
-_AT_ONCE = 100
+_AT_ONCE = (100, 10, 1)
 _EMPTY: Mapping[type, str | None] = {dict: "{}", list: "[]", NoneType: None}
 
 
 def insert_all(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
-    """Insert rows, of each the columns called `names`."""
-    _execute(connection, table, tuple(names), rows, "")
+    """Insert rows of the columns called `names`."""
+    _execute(connection, table, names, list(zip(*rows, strict=True)), "")
 
 
 def insert_missing(
@@ -47,11 +49,12 @@ def insert_missing(
     columns = ", ".join(_quoted(connection.dialect, unique))
     rest = f" ON CONFLICT ({columns}) DO NOTHING"
     names = _names(table)
+    values = list(zip(*map(_picking(names), rows), strict=True))
     if connection.dialect.name == "postgresql":
-        inserted = _execute(connection, table, names, rows, f"{rest} RETURNING id")
+        inserted = _execute(connection, table, names, values, f"{rest} RETURNING id")
         return {row_id for (row_id,) in inserted}
     before = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
-    _execute(connection, table, names, rows, rest)
+    _execute(connection, table, names, values, rest)
     if connection.exec_driver_sql("SELECT total_changes()").scalar_one() - before != len(rows):
         raise Overtaken
     return {row["id"] for row in rows}
@@ -60,12 +63,13 @@ def insert_missing(
 def add_all(
     connection: Connection,
     table: Table,
+    names: Sequence[str],
     rows: Sequence[Row],
     key: Sequence[str],
     sums: Sequence[str],
     others: Mapping[str, str] | None = None,
 ) -> None:
-    """Insert rows of all columns; where there is one with the same `key` already, add to its `sums`.
+    """Insert rows of the columns called `names`; where there is one with the same `key`, add to its `sums`.
 
     `others` are more columns to change then, with SQL for their new values, in which `kept` is the row that is
     there and `excluded` the one that comes.
@@ -77,18 +81,18 @@ def add_all(
     changes += [f"{name} = {value}" for name, value in (others or {}).items()]
     columns = ", ".join(_quoted(connection.dialect, key))
     rest = f" ON CONFLICT ({columns}) DO UPDATE SET {', '.join(changes)}"
-    _execute(connection, table, _names(table), rows, rest)
+    _execute(connection, table, names, list(zip(*rows, strict=True)), rest)
 
 
 def update_all(
     connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row], key: str
 ) -> None:
-    """Set the columns called `names` of the rows with these values of `key`, which a row is found by."""
+    """Set the columns called `names` of rows; the last value of each is that of `key`, which it is found by."""
     if not rows:
         return
     dialect = connection.dialect
     *changed, row_key = _quoted(dialect, (*names, key))
-    values = _columns(dialect, table, (*names, key), rows)
+    values = _converted(dialect, table, (*names, key), list(zip(*rows, strict=True)))
     if dialect.name == "postgresql":
         changes = ", ".join(f"{name} = new.{name}" for name in changed)
         source = _recordset(dialect, table, (*names, key))
@@ -104,31 +108,35 @@ def update_all(
 
 
 def _execute(
-    connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Row], rest: str
+    connection: Connection, table: Table, names: Sequence[str], values: Sequence[Sequence[Any]], rest: str
 ) -> Any:
+    """Insert rows that are given by column."""
     dialect = connection.dialect
+    count = len(values[0])
     # What no row has need not be bound for each: SQLite's driver takes longer over None than over a text.
     told = {
         name: column
-        for name, column in zip(names, _columns(dialect, table, names, rows), strict=True)
-        if column.count(None) < len(rows)
+        for name, column in zip(names, _converted(dialect, table, names, values), strict=True)
+        if column[0] is not None or column.count(None) < count
     }
-    names, values = tuple(told), list(told.values())
+    names = tuple(told)
     columns = ", ".join(_quoted(dialect, names))
     statement = f"INSERT INTO {table.name} AS kept ({columns})"
     if dialect.name == "postgresql":
         source = _recordset(dialect, table, names)
         # In the order of the rows, which is that in which they are locked.
         statement = f"{statement} SELECT {columns} FROM {source}{rest}"
-        return connection.exec_driver_sql(statement, (_document(names, values),))
-    marks = f"({', '.join('?' * len(names))})"
-    left = list(zip(*values, strict=True))
-    while len(left) >= _AT_ONCE:
-        many, left = left[:_AT_ONCE], left[_AT_ONCE:]
-        every = ", ".join([marks] * _AT_ONCE)
-        connection.exec_driver_sql(f"{statement} VALUES {every}{rest}", tuple(chain.from_iterable(many)))
-    if left:
-        connection.exec_driver_sql(f"{statement} VALUES {marks}{rest}", left)
+        return connection.exec_driver_sql(statement, (_document(names, list(told.values())),))
+    width, start = len(names), 0
+    marks = f"({', '.join('?' * width)})"
+    flat: list[Any] = [None] * (count * width)
+    for place, column in enumerate(told.values()):
+        flat[place::width] = column
+    for at_once in _AT_ONCE:
+        text = f"{statement} VALUES {', '.join([marks] * at_once)}{rest}"
+        while count - start >= at_once:
+            connection.exec_driver_sql(text, tuple(flat[start * width : (start + at_once) * width]))
+            start += at_once
     return None
 
 
@@ -143,17 +151,21 @@ def _new_ids(connection: Connection, table: Table, count: int) -> Iterable[int]:
     return range(last + 1, last + 1 + count)
 
 
-def _columns(
-    dialect: Dialect, table: Table, names: tuple[str, ...], rows: Sequence[Row]
+def _converted(
+    dialect: Dialect, table: Table, names: Sequence[str], columns: Sequence[Sequence[Any]]
 ) -> list[Sequence[Any]]:
-    """The rows by column, converted to what the driver or JSON takes."""
-    pick = cast("Callable[[Row], tuple[Any, ...]]", itemgetter(*names))
-    columns: list[Sequence[Any]] = list(zip(*map(pick, rows), strict=True))
-    for place, name in enumerate(names):
-        convert = _converter(dialect, table.columns[name])
-        if convert is not None:
-            columns[place] = convert(columns[place])
-    return columns
+    """The columns, converted to what the driver or JSON takes."""
+    converters = [_converter(dialect, table.columns[name]) for name in names]
+    return [
+        column if convert is None else _each(convert, column)
+        for column, convert in zip(columns, converters, strict=True)
+    ]
+
+
+def _each(convert: _Convert, column: Sequence[Any]) -> Sequence[Any]:
+    # One object for all rows: the time of arrival, or what none of the events has said.
+    is_shared = column[0] is column[-1] and len(set(map(id, column))) == 1
+    return list(convert(column[:1])) * len(column) if is_shared else convert(column)
 
 
 @lru_cache(maxsize=1024)
@@ -162,22 +174,21 @@ def _converter(dialect: Dialect, column: Column[Any]) -> _Convert | None:
     if isinstance(kind, Money):
         return _amounts
     if isinstance(kind, Second):
-        return partial(_times, partial(kind.process_bind_param, dialect=dialect))
+        return _seconds
     if dialect.name == "postgresql":
         return None
     if isinstance(kind, JSON):
         return _json_texts
-    return partial(_times, partial(_sqlite_instant, kind, dialect)) if isinstance(kind, Instant) else None
+    return _sqlite_instants if isinstance(kind, Instant) else None
 
 
 def _amounts(column: Sequence[Decimal | None]) -> list[int | None]:
     return [None if amount is None else picos(amount) for amount in column]
 
 
-def _times(convert: Callable[[Any], Any], column: Sequence[Any]) -> list[Any]:
-    # By object: all rows of a batch have the same time of arrival, and to compare times takes as long as to convert.
-    converted = {key: convert(at) for key, at in dict(zip(map(id, column), column, strict=True)).items()}
-    return [converted[id(at)] for at in column]
+def _seconds(column: Sequence[datetime | None]) -> list[int | None]:
+    """As `Second` keeps them."""
+    return [None if at is None else floor(at.timestamp()) for at in column]
 
 
 def _json_texts(column: Sequence[Any]) -> list[str | None]:
@@ -185,10 +196,19 @@ def _json_texts(column: Sequence[Any]) -> list[str | None]:
     return [to_json(value).decode() if value else _EMPTY[value.__class__] for value in column]
 
 
-def _sqlite_instant(kind: Instant, dialect: Dialect, value: Any) -> str | None:
-    """As SQLAlchemy keeps it."""
-    at = kind.process_bind_param(value, dialect)
-    return None if at is None else at.isoformat(" ", "microseconds").removesuffix("+00:00")
+def _sqlite_instants(column: Sequence[datetime | None]) -> list[str | None]:
+    """As `Instant` keeps them, and SQLAlchemy texts of them: in UTC, without saying so."""
+    return [
+        None
+        if at is None
+        else at.astimezone(timezone.utc).isoformat(" ", "microseconds").removesuffix("+00:00")
+        for at in column
+    ]
+
+
+@lru_cache(maxsize=64)
+def _picking(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Row]:
+    return cast("Callable[[Mapping[str, Any]], Row]", itemgetter(*names))
 
 
 def _document(names: tuple[str, ...], columns: Sequence[Sequence[Any]]) -> str:

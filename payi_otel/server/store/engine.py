@@ -175,6 +175,8 @@ def _sqlite_engine(url: URL, **pool: Any) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         cursor.execute(f"PRAGMA cache_size={-_CACHE_KIB}")
+        # What a statement may have to undo: SQLite would write that to a file of its own, for each statement.
+        cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from payi_otel.server.store.bulk import add_all, update_all
 from payi_otel.server.store.groups import Group, Key, Sums, regrouped, resummed, row_key, total
-from payi_otel.server.store.one_of import one_of
+from payi_otel.server.store.one_of import one_of_given
 from payi_otel.server.store.schema_facets import FACETS, HISTOGRAMS, Facet, facets
 from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS
 
-_NOTHING = dict.fromkeys(name for name in (*DIMENSIONS, *HISTOGRAMS) if name in facets.c)
+_DIMENSIONS = tuple(name for name in DIMENSIONS if name in facets.c)
+# Made once: to make a statement takes longer than to execute it.
+_HISTOGRAMS = select(facets.c.key, *(facets.c[name] for name in HISTOGRAMS)).where(
+    one_of_given(facets.c.key, "wanted")
+)
+_NAMES = ("key", "application_id", "facet", "at", *_DIMENSIONS, *SUMS)
 
 
 def apply(
@@ -24,7 +30,7 @@ def apply(
 
     `coarse` are by the dimensions of `COARSE`, `detailed` by all `DIMENSIONS`.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     counted: dict[str, Group] = {}
     by_day = _by_day(detailed)
     for facet in FACETS:
@@ -34,6 +40,9 @@ def apply(
         else:
             groups = regrouped(coarse, _places(COARSE, facet))
             sums = {key: group.sums for key, group in groups.items()}
+        places = [
+            facet.dimensions.index(name) + 1 if name in facet.dimensions else None for name in _DIMENSIONS
+        ]
         for key, numbers in sums.items():
             if facet.of_use_case and key[1] is None:
                 continue
@@ -43,15 +52,16 @@ def apply(
             )
             if not is_counted and not any(numbers):
                 continue
-            row = _row(application_id, facet, key, numbers)
-            rows.append(row)
+            name = row_key(application_id, facet.name, *key)
+            dimensions = [None if place is None else key[place] for place in places]
+            rows.append((name, application_id, facet.name, key[0], *dimensions, *numbers))
             if group is not None and is_counted:
-                counted[row["key"]] = group
+                counted[name] = group
     if not rows:
         return
     # In one order everywhere, so that two batches with the same facets cannot block each other.
-    rows.sort(key=lambda row: row["key"])
-    add_all(connection, facets, rows, ("key",), SUMS)
+    rows.sort(key=itemgetter(0))
+    add_all(connection, facets, _NAMES, rows, ("key",), SUMS)
     _count(connection, counted)
 
 
@@ -69,26 +79,13 @@ def _places(names: Sequence[str], facet: Facet) -> list[int]:
     return [0, *(names.index(name) for name in facet.dimensions)]
 
 
-def _row(application_id: int, facet: Facet, key: Key, numbers: Sums) -> dict[str, Any]:
-    return {
-        **_NOTHING,
-        "key": row_key(application_id, facet.name, *key),
-        "application_id": application_id,
-        "facet": facet.name,
-        "at": key[0],
-        **dict(zip(facet.dimensions, key[1:], strict=True)),
-        **dict(zip(SUMS, numbers, strict=True)),
-    }
-
-
 def _count(connection: Connection, counted: Mapping[str, Group]) -> None:
     """Count calls in histograms of rows that this transaction has written before, and holds until it ends."""
-    changed: list[dict[str, Any]] = []
-    statement = select(facets.c.key, *(facets.c[name] for name in HISTOGRAMS))
-    for row in connection.execute(statement.where(one_of(facets.c.key, counted))):
+    changed: list[tuple[Any, ...]] = []
+    for row in connection.execute(_HISTOGRAMS, {"wanted": list(counted)}):
         group = counted[row.key]
         latency, first_token = _added(row.latency, group.latency), _added(row.first_token, group.first_token)
-        changed.append({"key": row.key, "latency": latency, "first_token": first_token})
+        changed.append((latency, first_token, row.key))
     update_all(connection, facets, HISTOGRAMS, changed, "key")
 
 

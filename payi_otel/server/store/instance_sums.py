@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, cast
 
 from sqlalchemy import Connection, delete, select, update
 
 from payi_otel.server.store.bulk import add_all
-from payi_otel.server.store.groups import total
+from payi_otel.server.store.groups import Sums, total
 from payi_otel.server.store.instances import Instance
 from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.rollups import Delta
@@ -17,9 +18,17 @@ from payi_otel.server.store.schema_instances import INSTANCE_SUMS, instance_sums
 from payi_otel.server.store.schema_rollups import SUMS
 
 _Identity = tuple[str, str]
-
+_Owner = tuple[int, int, int]
+"""An instance's row, its use case's, and its version."""
 
 _NONE: Mapping[_Identity, Instance] = {}
+_NAMES = ("instance", "use_case", "version", "began_at", "ended_at", *INSTANCE_SUMS)
+_CALLS = _NAMES.index("calls")
+_counted = cast("Callable[[Sums], Sums]", itemgetter(*map(SUMS.index, INSTANCE_SUMS[:-2])))
+_money = cast(
+    "Callable[[Sums], Sums]",
+    itemgetter(*map(SUMS.index, ("input_whole", "output_whole", "input_rest", "output_rest"))),
+)
 _TIMES = {
     "began_at": "CASE WHEN excluded.began_at < kept.began_at THEN excluded.began_at ELSE kept.began_at END",
     "ended_at": "CASE WHEN excluded.ended_at > kept.ended_at THEN excluded.ended_at ELSE kept.ended_at END",
@@ -42,32 +51,33 @@ def apply(
         name, use_case_id = delta.values["use_case_name"], delta.values["use_case_id"]
         if name is not None and use_case_id is not None:
             found.setdefault((name, use_case_id), []).append(delta)
-    rows: list[dict[str, Any]] = [
-        {**row, **_columns(found[identity])}
-        for identity, row in _instances(connection, application_id, found, made).items()
-    ]
+    owners = _instances(connection, application_id, found, made)
+    rows = sorted([_row(owner, found[identity]) for identity, owner in owners.items()])
     if not rows:
         return
-    rows.sort(key=lambda row: row["instance"])
-    add_all(connection, instance_sums, rows, ("instance",), INSTANCE_SUMS, _TIMES)
-    left = [row["instance"] for row in rows if row["calls"] < 0]
+    add_all(connection, instance_sums, _NAMES, rows, ("instance",), INSTANCE_SUMS, _TIMES)
+    left = [row[0] for row in rows if row[_CALLS] < 0]
     if left:
         emptied = instance_sums.c.instance.in_(left) & (instance_sums.c.calls == 0)
         connection.execute(delete(instance_sums).where(emptied))
     new = {instance.id for instance in made.values()}
-    _date_scores(connection, [row["instance"] for row in rows if row["instance"] not in new])
+    _date_scores(connection, [row[0] for row in rows if row[0] not in new])
 
 
-def _columns(deltas: Sequence[Delta]) -> dict[str, Any]:
-    times = [delta.values["event_timestamp"] for delta in deltas]
-    sums = dict(zip(SUMS, total([delta.sums for delta in deltas]), strict=True))
-    return {
-        "began_at": min(times),
-        "ended_at": max(times),
-        **sums,
-        "cost_whole": sums["input_whole"] + sums["output_whole"],
-        "cost_rest": sums["input_rest"] + sums["output_rest"],
-    }
+def _row(owner: _Owner, deltas: Sequence[Delta]) -> tuple[Any, ...]:
+    """The values of `_NAMES`."""
+    if len(deltas) == 1:
+        # A run of one call: nothing to add up.
+        sums = deltas[0].sums
+        began_at = ended_at = deltas[0].values["event_timestamp"]
+    else:
+        sums = total([delta.sums for delta in deltas])
+        times = [delta.values["event_timestamp"] for delta in deltas]
+        began_at, ended_at = min(times), max(times)
+    input_whole, output_whole, input_rest, output_rest = _money(sums)
+    return (
+        *owner, began_at, ended_at, *_counted(sums), input_whole + output_whole, input_rest + output_rest
+    )  # fmt: skip
 
 
 def _instances(
@@ -75,15 +85,15 @@ def _instances(
     application_id: int,
     wanted: Iterable[_Identity],
     made: Mapping[_Identity, Instance],
-) -> dict[_Identity, dict[str, Any]]:
-    found: dict[_Identity, dict[str, Any]] = {}
+) -> dict[_Identity, _Owner]:
+    found: dict[_Identity, _Owner] = {}
     identities: set[_Identity] = set()
     for identity in wanted:
         new = made.get(identity)
         if new is None:
             identities.add(identity)
         else:
-            found[identity] = {"instance": new.id, "use_case": new.use_case, "version": new.type_version}
+            found[identity] = new.id, new.use_case, new.type_version
     if not identities:
         return found
     # By their ids alone, which an index leads to, and not one use case after the other.
@@ -103,11 +113,7 @@ def _instances(
     )
     for row in connection.execute(statement):
         if (row.name, row.use_case_id) in identities:
-            found[row.name, row.use_case_id] = {
-                "instance": row.id,
-                "use_case": row.use_case,
-                "version": row.type_version,
-            }
+            found[row.name, row.use_case_id] = row.id, row.use_case, row.type_version
     return found
 
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, select, update
 
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store import limits
 from payi_otel.server.store.bulk import insert_missing
 from payi_otel.server.store.ids import new_id
-from payi_otel.server.store.one_of import one_of
+from payi_otel.server.store.one_of import one_of_given
 from payi_otel.server.store.schema import instances, use_cases
 from payi_otel.server.store.use_cases import UseCase
 
@@ -21,6 +21,12 @@ table = instances
 Properties = Mapping[str, "str | None"]
 Identity = tuple[str, str]
 """A use case's name and an instance's id."""
+
+# By their ids alone, which an index leads to: SQLite would walk through the whole table for pairs. Made once: to make
+# a statement takes longer than to execute it.
+_BY_IDS = select(instances).where(
+    instances.c.application_id == bindparam("application"), one_of_given(instances.c.use_case_id, "wanted")
+)
 
 
 class Instance(NamedTuple):
@@ -181,14 +187,10 @@ def _find_all(
 ) -> dict[Identity, Instance]:
     if not identities:
         return {}
-    # By their ids alone, which an index leads to: SQLite would walk through the whole table for pairs.
-    statement = select(instances).where(
-        instances.c.application_id == application_id,
-        one_of(instances.c.use_case_id, {use_case_id for _, use_case_id in identities}),
-    )
+    given = {"application": application_id, "wanted": list({use_case_id for _, use_case_id in identities})}
     names = {use_case.id: name for name, use_case in definitions.items()}
     found: dict[Identity, Instance] = {}
-    for row in connection.execute(statement):
+    for row in connection.execute(_BY_IDS, given):
         identity = (names.get(row.use_case, ""), row.use_case_id)
         if identity in identities:
             found[identity] = _read(row, identity[0])

@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from payi_otel.server.store.engine import insert_new
 from payi_otel.server.store.schema import api_keys, applications
 
 DEFAULT_APPLICATION = "default"
 SLOTS = (1, 2)
+# Made once, as it is executed for each request to the API.
+_BY_HASH = select(api_keys.c.application_id, api_keys.c.key_hash).where(
+    api_keys.c.key_hash == bindparam("hashed")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,7 @@ def key_hash(key: str) -> str:
 def find_application(connection: Connection, key: str) -> int | None:
     """The application a key belongs to."""
     hashed = key_hash(key)
-    row = connection.execute(
-        select(api_keys.c.application_id, api_keys.c.key_hash).where(api_keys.c.key_hash == hashed)
-    ).first()
+    row = connection.execute(_BY_HASH, {"hashed": hashed}).first()
     if row is None or not hmac.compare_digest(row.key_hash, hashed):
         return None
     return row.application_id

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from payi_otel.server.store.bulk import insert_all
+from payi_otel.server.store.one_of import one_of_given
 from payi_otel.server.store.schema_limits import STATES, limit_periods, limits, request_limits
 from payi_otel.server.store.types import read_sum, split_money
 
@@ -18,6 +19,29 @@ States = Mapping[str, str]
 """By limit id, what the limit said to a request."""
 
 _NOTHING = (Decimal(0), Decimal(0))
+# Made once: to make a statement takes longer than to execute it.
+_LOCKED = (
+    select(limits)
+    .where(
+        or_(
+            (limits.c.application_id == bindparam("application")) & one_of_given(limits.c.limit_id, "wanted"),
+            limits.c.id.in_(bindparam("earlier", expanding=True)),
+        )
+    )
+    .order_by(limits.c.id)
+    .with_for_update()
+)
+# One list for each column, as the index is: SQLite would walk through the whole table for pairs.
+_PERIODS = select(limit_periods).where(
+    limit_periods.c.limit.in_(bindparam("limits", expanding=True)),
+    limit_periods.c.period.in_(bindparam("periods", expanding=True)),
+)
+_COUNTED = ("input_whole", "input_rest", "output_whole", "output_rest", *STATES)
+_SAVED = (
+    update(limit_periods)
+    .where(limit_periods.c.id == bindparam("row"))
+    .values({name: bindparam(name) for name in _COUNTED})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +82,8 @@ def count(connection: Connection, application_id: int, changes: Sequence[Change]
     if not wanted and not counted:
         return {}
     earlier = {limit for entries in counted.values() for limit in entries}
-    statement = select(limits).where(
-        or_(
-            (limits.c.application_id == application_id) & limits.c.limit_id.in_(sorted(wanted)),
-            limits.c.id.in_(sorted(earlier)),
-        )
-    )
-    locked = connection.execute(statement.order_by(limits.c.id).with_for_update()).all()
+    given = {"application": application_id, "wanted": list(wanted), "earlier": list(earlier)}
+    locked = connection.execute(_LOCKED, given).all()
     # One that was deleted since counts nothing any more.
     there = {row.id for row in locked}
     counted = {
@@ -114,16 +133,15 @@ class _Ledger:
         self._connection = connection
         self._limits = {row.limit_id: row for row in locked}
         self._names = {row.id: row.limit_id for row in locked}
-        self._new: list[dict[str, Any]] = []
+        self._new: list[tuple[int, int, int, str]] = []
         self._gone: list[tuple[int, int]] = []
         keys = {(row.id, row.period) for row in locked}
         keys |= {(row.limit, row.period) for entries in counted.values() for row in entries.values()}
-        # One list for each column, as the index is: SQLite would walk through the whole table for pairs.
-        statement = select(limit_periods).where(
-            limit_periods.c.limit.in_({limit for limit, _ in keys}),
-            limit_periods.c.period.in_({period for _, period in keys}),
-        )
-        rows = connection.execute(statement).mappings()
+        given = {
+            "limits": list({limit for limit, _ in keys}),
+            "periods": list({period for _, period in keys}),
+        }
+        rows = connection.execute(_PERIODS, given).mappings()
         self._periods = {(row["limit"], row["period"]): dict(row) for row in rows}
         self._touched: set[tuple[int, int]] = set()
 
@@ -156,12 +174,8 @@ class _Ledger:
             self._connection.execute(delete(request_limits).where(here))
         for key in sorted(self._touched):
             row = self._periods[key]
-            names = ("input_whole", "input_rest", "output_whole", "output_rest", *STATES)
-            self._connection.execute(
-                update(limit_periods)
-                .where(limit_periods.c.id == row["id"])
-                .values({name: row[name] for name in names})
-            )
+            given = {"row": row["id"], **{name: row[name] for name in _COUNTED}}
+            self._connection.execute(_SAVED, given)
 
     def _count(self, change: Change, limit: Any) -> str:
         key = (limit.id, limit.period)
@@ -169,14 +183,10 @@ class _Ledger:
         state = change.states.get(limit.limit_id)
         if state is None:
             row = self._periods[key]
-            spent = read_sum(row["input_whole"], row["input_rest"]) + read_sum(
-                row["output_whole"], row["output_rest"]
-            )
+            spent = read_sum(row["input_whole"] + row["output_whole"], row["input_rest"] + row["output_rest"])
             state = state_of(spent, limit.max, limit.threshold, failed=change.failed)
         self._periods[key][state] += 1
-        self._new.append(
-            {"request": change.request, "limit": limit.id, "period": limit.period, "state": state}
-        )
+        self._new.append((change.request, limit.id, limit.period, state))
         return state
 
     def _add(

@@ -50,6 +50,16 @@ def one_of(column: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[bo
     return _OneOf(column, bindparam(None, list(texts), _Texts(), unique=True))
 
 
+def one_of_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """`one_of` with the texts that are given under this name when the statement is executed.
+
+    >>> from payi_otel.server.store.schema import instances
+    >>> one_of_given(instances.c.use_case_id, "wanted") is not None
+    True
+    """
+    return _OneOf(column, bindparam(name, type_=_Texts()))
+
+
 @compiles(_OneOf, "postgresql")
 def _in_postgresql(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
     column, texts = (compiler.process(clause, **options) for clause in element.clauses)

@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from payi_otel.server.store import instance_sums, rollups
-from payi_otel.server.store.one_of import one_of
+from payi_otel.server.store.one_of import one_of_given
 from payi_otel.server.store.schema import request_bodies, requests
 
 BODY_COLUMNS = (
@@ -19,6 +19,12 @@ BODY_COLUMNS = (
     "provider_request_reasoning_json",
     "provider_response_json",
     "provider_response_function_calls",
+)
+
+# Made once: to make a statement takes longer than to execute it.
+_BY_RESPONSES = select(requests).where(
+    requests.c.application_id == bindparam("application"),
+    one_of_given(requests.c.provider_response_id, "wanted"),
 )
 
 
@@ -57,8 +63,7 @@ def find_by_responses(
     """The requests among these provider ids that are stored already."""
     if not response_ids:
         return {}
-    statement = _all(application_id).where(one_of(requests.c.provider_response_id, response_ids))
-    rows = connection.execute(statement).mappings()
+    rows = connection.execute(_BY_RESPONSES, _given(application_id, response_ids)).mappings()
     return {row["provider_response_id"]: read_request(dict(row)) for row in rows}
 
 
@@ -68,9 +73,9 @@ def find_for_update(
     """The requests among these provider ids that are stored already, locked until the transaction ends."""
     if not response_ids:
         return {}
-    statement = _all(application_id).where(one_of(requests.c.provider_response_id, response_ids))
     # In one order everywhere, so that two batches with the same events cannot block each other.
-    rows = connection.execute(statement.order_by(requests.c.id).with_for_update()).mappings()
+    statement = _BY_RESPONSES.order_by(requests.c.id).with_for_update()
+    rows = connection.execute(statement, _given(application_id, response_ids)).mappings()
     return {row["provider_response_id"]: read_request(dict(row)) for row in rows}
 
 
@@ -113,6 +118,10 @@ def read_request(columns: Mapping[str, Any]) -> StoredRequest:
         output_cost=columns["output_cost"],
         values=columns,
     )
+
+
+def _given(application_id: int, response_ids: Sequence[str]) -> dict[str, Any]:
+    return {"application": application_id, "wanted": response_ids}
 
 
 def _all(application_id: int) -> Select[Any]:

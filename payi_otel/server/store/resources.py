@@ -9,14 +9,27 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, tuple_
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from payi_otel.server.errors import ApiError
 from payi_otel.server.pricing_custom import CustomPrices, UnitPrice
+from payi_otel.server.store.one_of import one_of_given
 from payi_otel.server.store.schema_catalog import resource_versions
 
 Key = tuple[str, str]
 """Category and resource."""
+
+# Made once: to make a statement takes longer than to execute it. The newest start first; of two versions with one
+# start that which was made later counts.
+_ORDER = (resource_versions.c.start_timestamp.desc(), resource_versions.c.id.desc())
+_OF_KEYS = (
+    select(resource_versions)
+    .where(
+        one_of_given(resource_versions.c.category, "categories"),
+        one_of_given(resource_versions.c.resource, "resources"),
+    )
+    .order_by(*_ORDER)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +67,15 @@ class PriceBook:
 
 
 def price_book(connection: Connection, keys: Iterable[Key]) -> PriceBook:
-    """The prices of these resources."""
-    wanted = sorted(set(keys))
+    """The prices of these resources, at least."""
+    wanted = set(keys)
     if not wanted:
         return PriceBook()
-    key = tuple_(resource_versions.c.category, resource_versions.c.resource)
-    return PriceBook(_versions(connection, select(resource_versions).where(key.in_(wanted))))
+    given = {
+        "categories": list({category for category, _ in wanted}),
+        "resources": list({resource for _, resource in wanted}),
+    }
+    return PriceBook(_read_all(connection.execute(_OF_KEYS, given)))
 
 
 def add(
@@ -106,7 +122,7 @@ def versions_of(connection: Connection, category: str, resource: str | None = No
     statement = select(resource_versions).where(resource_versions.c.category == category)
     if resource is not None:
         statement = statement.where(resource_versions.c.resource == resource)
-    return _versions(connection, statement)
+    return _read_all(connection.execute(statement.order_by(*_ORDER)))
 
 
 def categories(connection: Connection) -> list[str]:
@@ -121,12 +137,11 @@ def remove(connection: Connection, versions: Sequence[Version]) -> None:
     connection.execute(delete(resource_versions).where(resource_versions.c.id.in_(wanted)))
 
 
-def _versions(connection: Connection, statement: Select[Any]) -> list[Version]:
-    """By resource the newest start first; of two with one start the one that was made later counts."""
-    order = (resource_versions.c.start_timestamp.desc(), resource_versions.c.id.desc())
+def _read_all(rows: Iterable[Row[Any]]) -> list[Version]:
+    """Versions from rows in `_ORDER`."""
     found: list[Version] = []
     next_start: dict[Key, datetime] = {}
-    for row in connection.execute(statement.order_by(*order)):
+    for row in rows:
         key = (row.category, row.resource)
         found.append(_read(row, next_start.get(key)))
         next_start[key] = row.start_timestamp

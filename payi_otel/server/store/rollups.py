@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -17,7 +17,9 @@ from payi_otel.server.store.histograms import bucket_of
 from payi_otel.server.store.schema_rollups import COARSE, DIMENSIONS, SUMS, rollup_units, rollups
 from payi_otel.server.store.types import split_money
 
-_NOTHING = dict.fromkeys(DIMENSIONS)
+_NAMES = ("key", "application_id", "is_detailed", *DIMENSIONS, *SUMS)
+_UNIT_NAMES = ("key", "unit", "input", "output")
+_GAPS: tuple[bool, ...] = tuple(name not in COARSE for name in DIMENSIONS)
 _dimensions: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*DIMENSIONS[1:])
 _coarse: Callable[[Key], Key] = itemgetter(*map(DIMENSIONS.index, COARSE))
 
@@ -62,22 +64,23 @@ def apply(connection: Connection, application_id: int, deltas: Iterable[Delta]) 
             _count(group, delta)
     for key, group in coarse.items():
         group.sums = total(parts[key])
-    rows = [_row(application_id, DIMENSIONS, key, sums) for key, sums in detailed.items() if any(sums)]
-    units: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = [
+        (row_key(application_id, True, *key), application_id, True, *key, *sums)
+        for key, sums in detailed.items()
+        if any(sums)
+    ]
+    units: list[tuple[Any, ...]] = []
     for key, group in coarse.items():
-        row = _row(application_id, COARSE, key, group.sums)
+        dimensions = _without_details(key)
+        name = row_key(application_id, False, *dimensions)
         if any(group.sums):
-            rows.append(row)
-        units += [
-            {"key": row["key"], "unit": unit, "input": counts[0], "output": counts[1]}
-            for unit, counts in group.units.items()
-            if any(counts)
-        ]
+            rows.append((name, application_id, False, *dimensions, *group.sums))
+        units += [(name, unit, *counts) for unit, counts in group.units.items() if any(counts)]
     # In one order everywhere, so that two batches with the same roll-ups cannot block each other.
-    rows.sort(key=lambda row: row["key"])
-    units.sort(key=lambda row: (row["key"], row["unit"]))
-    add_all(connection, rollups, rows, ("key",), SUMS)
-    add_all(connection, rollup_units, units, ("key", "unit"), ("input", "output"))
+    rows.sort(key=itemgetter(0))
+    units.sort()
+    add_all(connection, rollups, _NAMES, rows, ("key",), SUMS)
+    add_all(connection, rollup_units, _UNIT_NAMES, units, ("key", "unit"), ("input", "output"))
     facets.apply(connection, application_id, coarse, detailed)
 
 
@@ -137,14 +140,7 @@ def _count(group: Group, delta: Delta) -> None:
         group.first_token[bucket] = group.first_token.get(bucket, 0) + sign
 
 
-def _row(application_id: int, names: Sequence[str], key: Key, sums: Sums) -> dict[str, Any]:
-    """A row of a roll-up whose key has these of the dimensions."""
-    dimensions = {**_NOTHING, **dict(zip(names, key, strict=True))}
-    is_detailed = names is DIMENSIONS
-    return {
-        "key": row_key(application_id, is_detailed, *dimensions.values()),
-        "application_id": application_id,
-        "is_detailed": is_detailed,
-        **dimensions,
-        **dict(zip(SUMS, sums, strict=True)),
-    }
+def _without_details(key: Key) -> Key:
+    """A coarse key with nothing for each of `DETAILS`, in the order of `DIMENSIONS`."""
+    parts = iter(key)
+    return tuple([None if is_gap else next(parts) for is_gap in _GAPS])
