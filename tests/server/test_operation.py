@@ -144,6 +144,27 @@ def test_a_corrected_price_reaches_stored_requests(
     assert "--from: 'yesterday'" in capsys.readouterr().err
 
 
+def test_pricing_anew_counts_nothing_that_a_limit_has_not_counted(
+    http: httpx2.Client, database: str, fresh: Any
+) -> None:
+    """A limit that was made after a request is not charged for it, the automatic one of its instance is."""
+    name, category, limit_id = fresh("late"), fresh("acme"), fresh("late")
+    http.post(
+        "/api/v1/use_cases/definitions", json={"name": name, "description": "d", "limit_config": {"max": 9}}
+    )
+    body = event(category=category, units={"text": {"input": 10}}, event_timestamp="2026-03-01T00:00:00Z")
+    headers = {"xProxy-UseCase-Name": name, "xProxy-UseCase-ID": "one", "xProxy-Limit-IDs": limit_id}
+    http.post("/api/v1/ingest", json=body, headers=headers)
+    http.post("/api/v1/limits", json={"limit_name": limit_id, "limit_id": limit_id, "max": 9})
+    prices = {"units": {"text": {"input_price": 0.1}}, "start_timestamp": "2026-01-01T00:00:00Z"}
+    http.post(f"/api/v1/categories/{category}/resources/gpt-4o-mini", json=prices)
+    assert main(["reprice", "--database", database, "--category", category]) == 0
+    own = http.get(f"/api/v1/use_cases/instances/{name}/one").json()["limit_id"]
+    totals = [http.get(f"/api/v1/limits/{one}").json()["limit"]["totals"] for one in (own, limit_id)]
+    assert [one["cost"]["total"]["base"] for one in totals] == [1, 0]
+    assert [one["requests"]["total"] for one in totals] == [1, 0]
+
+
 def test_what_is_old_goes_and_its_cost_stays(
     http: httpx2.Client, database: str, store: Store, fresh: Any
 ) -> None:
