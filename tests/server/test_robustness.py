@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -67,6 +68,36 @@ def test_ids_are_bounded(field: str, http: httpx2.Client) -> None:
     answer = http.post("/api/v1/ingest/bulk", json=[event(**{field: "x" * 513})])
     assert answer.status_code == 400
     assert field in answer.json()["errors"][0]["xproxy_result"]["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "limits?limit_name={}",
+        "use_cases/definitions?use_case_name={}",
+        "use_cases/definitions/{name}/kpis?kpi_name={}",
+        "use_cases/instances/{name}/one/kpis?kpi_name={}",
+        "use_cases/instances/one/kpis?kpi_name={}",
+        "experiences/types?name={}",
+        "local/events?use_case_name={}",
+    ],
+)
+@pytest.mark.parametrize("text", ["%00", "x" * 513])
+def test_what_is_asked_for_is_checked_before_a_database_sees_it(
+    path: str, text: str, http: httpx2.Client, fresh: Fresh
+) -> None:
+    name = fresh("asked")
+    http.post(f"/api/v1/use_cases/instances/{name}", params={"use_case_id": "one"})
+    assert http.get(f"/api/v1/{path.format(text, name=name)}").status_code == 400
+    assert http.post(f"/api/v1/use_cases/instances/{name}?use_case_id={text}").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["limits", "categories", "use_cases/definitions", "local/events"])
+@pytest.mark.parametrize("number", ["9" * 20, "-" + "9" * 20, "9" * 5000, "1.5", ""])
+def test_a_cursor_that_no_page_gave(path: str, number: str, http: httpx2.Client) -> None:
+    cursor = base64.urlsafe_b64encode(number.encode()).decode()
+    answer = http.get(f"/api/v1/{path}", params={"cursor": cursor})
+    assert answer.status_code == (400 if cursor else 200)
 
 
 def test_more_events_than_allowed_at_once(http: httpx2.Client) -> None:
