@@ -100,6 +100,16 @@ def test_a_cursor_that_no_page_gave(path: str, number: str, http: httpx2.Client)
     assert answer.status_code == (400 if cursor else 200)
 
 
+def test_more_limits_than_a_statement_has_parameters(http: httpx2.Client, fresh: Fresh) -> None:
+    name, limit_id = fresh("named"), fresh("limit")
+    http.post("/api/v1/limits", json={"limit_name": limit_id, "limit_id": limit_id, "max": 1})
+    named = [limit_id, *(f"nobody-{number}" for number in range(70_000))]
+    answer = http.post("/api/v1/ingest/bulk", json=[event(use_case_name=name, limit_ids=named)], timeout=60)
+    assert (answer.status_code, answer.json()["ingest_count"]) == (200, 1)
+    totals = http.get(f"/api/v1/limits/{limit_id}").json()["limit"]["totals"]
+    assert totals["requests"]["total"] == 1
+
+
 def test_more_events_than_allowed_at_once(http: httpx2.Client) -> None:
     answer = http.post("/api/v1/ingest/bulk", json=[{}] * 10_001)
     assert (answer.status_code, answer.json()["xproxy_error"]["code"]) == (413, "request_too_large")

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, or_, select, update
 
 from payi_otel.server.store.bulk import insert_all
+from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.schema_limits import STATES, limit_periods, limits, request_limits
 from payi_otel.server.store.types import read_sum, split_money
 
@@ -60,7 +61,7 @@ def count(connection: Connection, application_id: int, changes: Sequence[Change]
     earlier = {limit for entries in counted.values() for limit in entries}
     statement = select(limits).where(
         or_(
-            (limits.c.application_id == application_id) & limits.c.limit_id.in_(sorted(wanted)),
+            (limits.c.application_id == application_id) & one_of(limits.c.limit_id, sorted(wanted)),
             limits.c.id.in_(sorted(earlier)),
         )
     )

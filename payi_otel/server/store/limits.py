@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from payi_otel.server.errors import ApiError
 from payi_otel.server.store.engine import insert_new
 from payi_otel.server.store.limit_counts import state_of
+from payi_otel.server.store.one_of import one_of
 from payi_otel.server.store.pages import Page, PageRequest, fetch_page
 from payi_otel.server.store.schema_limits import STATES, limit_periods, limits
 from payi_otel.server.store.types import read_sum
@@ -249,7 +250,7 @@ def types_of(connection: Connection, application_id: int, limit_ids: Iterable[st
     if not wanted:
         return {}
     statement = select(limits.c.limit_id, limits.c.limit_type).where(
-        limits.c.application_id == application_id, limits.c.limit_id.in_(wanted)
+        limits.c.application_id == application_id, one_of(limits.c.limit_id, wanted)
     )
     return {row.limit_id: row.limit_type for row in connection.execute(statement)}
 
