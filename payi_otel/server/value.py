@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,23 +64,6 @@ def _rounded(number: float, digits: float = 0) -> float:
 
 
 _FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "abs": abs, "round": _rounded}
-_OPERATORS: Mapping[type[ast.AST], Any] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Mod: operator.mod,
-    ast.Pow: _power,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Not: operator.not_,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +147,8 @@ def evaluate(expression: str, constants: Mapping[str, float], facts: Facts) -> f
     """
     names = {**constants, **facts.metrics, "kpis": _Scores(facts.scores)}
     try:
-        evaluator: Any = SimpleEval(operators=dict(_OPERATORS), functions=dict(_FUNCTIONS), names=names)
+        evaluator: Any = SimpleEval(functions=dict(_FUNCTIONS), names=names)
+        evaluator.operators[ast.Pow] = _power
         number = float(evaluator.eval(expression.strip()))
     except (_Unscored, InvalidExpression, ArithmeticError, TypeError, ValueError, RecursionError):
         return None
