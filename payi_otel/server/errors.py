@@ -55,7 +55,10 @@ def error_response(error: ApiError, *, path: str = "", method: str = "") -> JSON
 def validation_error(errors: Sequence[Any]) -> ApiError:
     """The ApiError for what pydantic found, naming field, value and fix of the first finding."""
     first = cast("dict[str, Any]", errors[0])
-    place = [str(part) for part in first["loc"] if part not in {"body", "query", "path"}]
+    # Of a choice between types, pydantic names the one it tried in brackets.
+    place = [
+        str(part) for part in first["loc"] if part not in {"body", "query", "path"} and "[" not in str(part)
+    ]
     where = ".".join(place) or "body"
     kind = str(first["type"])
     if kind == "missing":

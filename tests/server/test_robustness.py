@@ -63,6 +63,20 @@ def test_a_body_in_chunks_is_bounded_too(http: httpx2.Client) -> None:
     assert (answer.status_code, answer.json()["xproxy_error"]["code"]) == (413, "request_too_large")
 
 
+@pytest.mark.parametrize("score", ["1e308", '"much"', "[1]", "NaN"])
+def test_a_wrong_score_is_told_in_the_words_of_the_api(score: str, http: httpx2.Client) -> None:
+    path = "/api/v1/use_cases/instances/any/one/kpis/any"
+    answer = http.put(path, content=f'{{"score": {score}}}', headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("score: ")
+    assert "number" in answer.json()["detail"] or "less than" in answer.json()["detail"]
+
+
+def test_a_wrong_choice_of_types_names_the_field_only(http: httpx2.Client) -> None:
+    answer = http.post("/api/v1/ingest", json=event(provider_response_json={"a": 1}))
+    assert answer.json()["message"].startswith("provider_response_json: Input should be")
+
+
 @pytest.mark.parametrize("field", ["use_case_id", "provider_response_id"])
 def test_ids_are_bounded(field: str, http: httpx2.Client) -> None:
     answer = http.post("/api/v1/ingest/bulk", json=[event(**{field: "x" * 513})])
