@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,6 +105,21 @@ def test_what_is_asked_for_is_checked_before_a_database_sees_it(
     http.post(f"/api/v1/use_cases/instances/{name}", params={"use_case_id": "one"})
     assert http.get(f"/api/v1/{path.format(text, name=name)}").status_code == 400
     assert http.post(f"/api/v1/use_cases/instances/{name}?use_case_id={text}").status_code == 400
+
+
+def test_so_it_is_in_the_portal(server: Any) -> None:
+    with httpx2.Client(base_url=server.url, headers={"origin": server.url}) as browser:
+
+        def sign_in(**typed: str) -> int:
+            form = browser.get("/portal/sign-in").text
+            token = re.findall(r'name="csrf_token" value="([^"]+)"', form)[0]
+            return browser.post("/portal/sign-in", data={"csrf_token": token, **typed}).status_code
+
+        assert sign_in(name="a\0", password="b\0") == 422
+        assert sign_in(key=server.api_key) == 303
+        assert browser.get("/portal/prices/new?category=a&resource=b").status_code == 200
+        for path in ("prices/new", "prices/anew"):
+            assert browser.get(f"/portal/{path}?category=%00&resource=%00").status_code == 400
 
 
 @pytest.mark.parametrize("path", ["limits", "categories", "use_cases/definitions", "local/events"])
