@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -17,6 +18,7 @@ from payi_otel.server.rates import RateLimiter
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.schema import request_bodies, requests
 from tests.server.conftest import event, stored, summary
+from tests.support.terminal import run_on_terminal
 
 SUMMARY = "/api/v1/local/summary"
 
@@ -142,6 +144,26 @@ def test_a_corrected_price_reaches_stored_requests(
     with pytest.raises(SystemExit):
         main(["reprice", "--database", database, "--from", "yesterday"])
     assert "--from: 'yesterday'" in capsys.readouterr().err
+
+
+def test_pricing_anew_shows_how_far_it_is(http: httpx2.Client, database: str, fresh: Any) -> None:
+    pytest.importorskip("tqdm")
+    category = fresh("acme")
+    http.post("/api/v1/ingest/bulk", json=[event(category=category)] * 3)
+    command = [
+        sys.executable,
+        "-m",
+        "payi_otel.cli",
+        "reprice",
+        "--database",
+        database,
+        "--category",
+        category,
+    ]
+    status, said, shown = run_on_terminal(command, {})
+    assert (status, said) == (0, "3 requests, 0 changed, +0 US dollars\n")
+    assert "100%" in shown
+    assert "3/3" in shown
 
 
 def test_pricing_anew_counts_nothing_that_a_limit_has_not_counted(

@@ -34,9 +34,10 @@ USAGE = '"usage": {"prompt_tokens": 10, "completion_tokens": 5}'
 
 
 @pytest.fixture(scope="module")
-def server(database: str) -> Iterator[Any]:
+def server(server: Any, database: str) -> Iterator[Any]:
     config = ServerConfig("unused", provider_hosts=("127.0.0.1",), private_providers=True)
-    with background_server(database, config=config) as running:
+    # With the other server's key: of a third one the first would not work any more.
+    with background_server(database, api_key=server.api_key, config=config) as running:
         yield running
 
 

@@ -53,6 +53,15 @@ def test_json_that_no_parser_takes_is_a_400(content: str, http: httpx2.Client) -
     assert answer.json()["statusCode"] == 400
 
 
+@pytest.mark.parametrize("path", ["ingest", "ingest/bulk", "limits"])
+def test_a_body_that_is_not_called_json_is_told_so(path: str, http: httpx2.Client) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = http.post(f"/api/v1/{path}", content="{}", headers=headers)
+    assert answer.status_code == 400
+    assert "content-type: application/json" in answer.json()["message"]
+    assert "b'" not in answer.json()["message"]
+
+
 def test_a_body_in_chunks_is_bounded_too(http: httpx2.Client) -> None:
     def chunks() -> Iterator[bytes]:
         yield b"["
