@@ -55,7 +55,10 @@ def error_response(error: ApiError, *, path: str = "", method: str = "") -> JSON
 def validation_error(errors: Sequence[Any]) -> ApiError:
     """The ApiError for what pydantic found, naming field, value and fix of the first finding."""
     first = cast("dict[str, Any]", errors[0])
-    place = [str(part) for part in first["loc"] if part not in {"body", "query", "path"}]
+    # Of a choice between types, pydantic names the one it tried in brackets.
+    place = [
+        str(part) for part in first["loc"] if part not in {"body", "query", "path"} and "[" not in str(part)
+    ]
     where = ".".join(place) or "body"
     kind = str(first["type"])
     if kind == "missing":
@@ -64,6 +67,9 @@ def validation_error(errors: Sequence[Any]) -> ApiError:
         return ApiError(400, "invalid_json", f"{where}: unknown field; remove it")
     if kind == "json_invalid":
         return ApiError(400, "invalid_json", f"the body is not JSON: {first.get('ctx', {}).get('error', '')}")
+    if isinstance(first.get("input"), bytes):
+        # As curl sends it unless told otherwise.
+        return ApiError(400, "invalid_json", "body: is not read; send it with content-type: application/json")
     said = str(first["msg"]).removeprefix("Value error, ")
     shown = "" if isinstance(first.get("input"), (dict, list)) else f"{_shown(first.get('input'))}: "
     code = "invalid_use_case_name" if kind == "use_case_name" else "invalid_json"

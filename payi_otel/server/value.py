@@ -19,7 +19,8 @@ METRICS: tuple[str, ...] = ("cost", "requests", "failures", "input_tokens", "out
 
 LONGEST = 2000
 _CONSTANT = re.compile("[a-z][a-z0-9_]{0,63}")
-_FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "abs": abs, "round": round}
+# What each level takes of Python's stack, a hundred times: an expression that was accepted must not run out of it.
+DEEPEST = 100
 _NODES = (
     ast.Expression,
     ast.BinOp,
@@ -50,6 +51,19 @@ _NODES = (
     ast.Gt,
     ast.GtE,
 )
+
+
+def _power(base: float, exponent: float) -> float:
+    """Of whole numbers Python would work out every digit, of which 9**9**9 has 370 million."""
+    return float(base) ** float(exponent)
+
+
+def _rounded(number: float, digits: float = 0) -> float:
+    """Likewise: round(5, -10**9) would work out 10**10**9 first."""
+    return round(float(number), int(digits))
+
+
+_FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "abs": abs, "round": _rounded}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +100,15 @@ def problem_of(expression: str, constants: Mapping[str, float]) -> str | None:
         tree = ast.parse(expression.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "not an expression; write one such as kpis['solved'] * 4.5 - cost"
-    indexes = {id(node.slice) for node in ast.walk(tree) if isinstance(node, ast.Subscript)}
+    if _depth(tree) > DEEPEST:
+        return f"nested more than {DEEPEST} deep; shorten it"
+    indexed = [node for node in ast.walk(tree) if isinstance(node, ast.Subscript)]
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    # Checked where they are used: alone neither of them is a number.
+    placed = {id(node) for node in (*called, *(part for one in indexed for part in (one.value, one.slice)))}
     known = {*METRICS, *constants}
     for node in ast.walk(tree):
-        said = _problem_of_node(node, known, is_index=id(node) in indexes)
+        said = _problem_of_node(node, known, is_placed=id(node) in placed)
         if said is not None:
             return said
     return None
@@ -129,13 +148,22 @@ def evaluate(expression: str, constants: Mapping[str, float], facts: Facts) -> f
     names = {**constants, **facts.metrics, "kpis": _Scores(facts.scores)}
     try:
         evaluator: Any = SimpleEval(functions=dict(_FUNCTIONS), names=names)
+        evaluator.operators[ast.Pow] = _power
         number = float(evaluator.eval(expression.strip()))
     except (_Unscored, InvalidExpression, ArithmeticError, TypeError, ValueError, RecursionError):
         return None
     return number if math.isfinite(number) else None
 
 
-def _problem_of_node(node: ast.AST, known: set[str], *, is_index: bool) -> str | None:
+def _depth(tree: ast.AST) -> int:
+    """How many levels a tree has. Level by level: a walk that calls itself could run out of stack here."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
+
+
+def _problem_of_node(node: ast.AST, known: set[str], *, is_placed: bool) -> str | None:
     if not isinstance(node, _NODES):
         allowed = "use numbers, + - * / % **, comparisons, if/else, min, max, abs, round"
         return f"{type(node).__name__} is not allowed; {allowed}"
@@ -147,9 +175,9 @@ def _problem_of_node(node: ast.AST, known: set[str], *, is_index: bool) -> str |
         of_kpis = isinstance(node.value, ast.Name) and node.value.id == "kpis"
         if not of_kpis or not (isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)):
             return "only kpis['name of a KPI'] can be indexed"
-    if isinstance(node, ast.Constant) and not is_index:
+    if isinstance(node, ast.Constant) and not is_placed:
         is_number = isinstance(node.value, (int, float))
         return None if is_number else f"{node.value!r} is no number"
-    if isinstance(node, ast.Name) and node.id not in {*known, *_FUNCTIONS, "kpis"}:
+    if isinstance(node, ast.Name) and not is_placed and node.id not in known:
         return f"{node.id!r} is not known; use {', '.join(sorted(known))}, kpis['name'] or a constant"
     return None

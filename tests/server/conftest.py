@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from payi_otel.server.main import background_server
 from payi_otel.server.store.engine import Store
@@ -101,3 +102,14 @@ def code(answer: httpx2.Response) -> str | None:
     assert isinstance(body["message"], str)
     assert answer.headers["x-should-retry"] == "false"
     return body["xproxy_error"]["code"]
+
+
+def deadlocks(store: Store) -> int:
+    """How many PostgreSQL has resolved: the store would have tried again, and nobody had noticed."""
+    if store.is_sqlite:
+        return 0
+    # A connection tells what it has counted when it ends.
+    store.engine.dispose()
+    with store.read() as connection:
+        statement = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return connection.execute(statement).scalar_one()

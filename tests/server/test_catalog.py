@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -139,6 +140,7 @@ def test_value_and_return_of_a_use_case(http: httpx2.Client, fresh: Fresh) -> No
     [
         "__import__('os')", "().__class__", "kpis.get", "(lambda: 1)()", "[1 for _ in (1,)]", "'a' * 9", "open",
         "f'{cost}'", "cost if", "nobody", "max(cost, key=min)", "kpis[0]", "1 << 9", "(" * 999, "{}", "cost := 1",
+        "-" * 999 + "1", "1" + "+1" * 999, "max(kpis) % 9", "min", "kpis",
     ],
 )  # fmt: skip
 def test_an_expression_reaches_nothing_else(attack: str, http: httpx2.Client, fresh: Fresh) -> None:
@@ -155,6 +157,38 @@ def test_an_expression_reaches_nothing_else(attack: str, http: httpx2.Client, fr
 def test_what_has_no_value_is_none(endless: str) -> None:
     assert problem_of(endless, {}) is None
     assert evaluate(endless, {}, Facts({}, {"cost": 2.0})) is None
+
+
+@pytest.mark.parametrize(
+    ("bomb", "value"),
+    [
+        ("3999999**3999999", None),
+        ("3999999**3999999 * 0", None),
+        ("round(5, -10**12)", 0),
+        ("round(2.345, 2)", 2.35),
+        ("round(cost)", 2),
+        ("round(cost, 10**12)", 2),
+        ("2**10 - 7 % 4", 1021),
+    ],
+)
+def test_no_expression_takes_long(bomb: str, value: float | None) -> None:
+    """Whole numbers of millions of digits would keep the whole server busy."""
+    assert problem_of(bomb, {}) is None
+    began = time.perf_counter()
+    assert evaluate(bomb, {}, Facts({}, {"cost": 2.0})) == pytest.approx(value)
+    assert time.perf_counter() - began < 1
+
+
+def test_an_expression_that_is_accepted_has_a_value(http: httpx2.Client, fresh: Fresh) -> None:
+    """However deep: it is evaluated far down the stack of a server."""
+    name = fresh("deep")
+    http.post(f"/api/v1/use_cases/instances/{name}", params={"use_case_id": "one"})
+    depth = next(depth for depth in range(999, 0, -1) if problem_of("-" * depth + "1", {}) is None)
+    deepest = "-" * (2 * (depth // 2)) + "1"
+    assert (
+        http.put(f"/api/v1/local/use_cases/{name}/value_policy", json={"money": deepest}).status_code == 200
+    )
+    assert http.get(f"/api/v1/use_cases/instances/{name}/one/value").json()["money"] == 1
 
 
 def test_a_report_over_hours_and_over_requests(http: httpx2.Client, fresh: Fresh) -> None:

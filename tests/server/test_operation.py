@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -17,6 +18,7 @@ from payi_otel.server.rates import RateLimiter
 from payi_otel.server.store.engine import Store
 from payi_otel.server.store.schema import request_bodies, requests
 from tests.server.conftest import event, stored, summary
+from tests.support.terminal import run_on_terminal
 
 SUMMARY = "/api/v1/local/summary"
 
@@ -142,6 +144,47 @@ def test_a_corrected_price_reaches_stored_requests(
     with pytest.raises(SystemExit):
         main(["reprice", "--database", database, "--from", "yesterday"])
     assert "--from: 'yesterday'" in capsys.readouterr().err
+
+
+def test_pricing_anew_shows_how_far_it_is(http: httpx2.Client, database: str, fresh: Any) -> None:
+    pytest.importorskip("tqdm")
+    category = fresh("acme")
+    http.post("/api/v1/ingest/bulk", json=[event(category=category)] * 3)
+    command = [
+        sys.executable,
+        "-m",
+        "payi_otel.cli",
+        "reprice",
+        "--database",
+        database,
+        "--category",
+        category,
+    ]
+    status, said, shown = run_on_terminal(command, {})
+    assert (status, said) == (0, "3 requests, 0 changed, +0 US dollars\n")
+    assert "100%" in shown
+    assert "3/3" in shown
+
+
+def test_pricing_anew_counts_nothing_that_a_limit_has_not_counted(
+    http: httpx2.Client, database: str, fresh: Any
+) -> None:
+    """A limit that was made after a request is not charged for it, the automatic one of its instance is."""
+    name, category, limit_id = fresh("late"), fresh("acme"), fresh("late")
+    http.post(
+        "/api/v1/use_cases/definitions", json={"name": name, "description": "d", "limit_config": {"max": 9}}
+    )
+    body = event(category=category, units={"text": {"input": 10}}, event_timestamp="2026-03-01T00:00:00Z")
+    headers = {"xProxy-UseCase-Name": name, "xProxy-UseCase-ID": "one", "xProxy-Limit-IDs": limit_id}
+    http.post("/api/v1/ingest", json=body, headers=headers)
+    http.post("/api/v1/limits", json={"limit_name": limit_id, "limit_id": limit_id, "max": 9})
+    prices = {"units": {"text": {"input_price": 0.1}}, "start_timestamp": "2026-01-01T00:00:00Z"}
+    http.post(f"/api/v1/categories/{category}/resources/gpt-4o-mini", json=prices)
+    assert main(["reprice", "--database", database, "--category", category]) == 0
+    own = http.get(f"/api/v1/use_cases/instances/{name}/one").json()["limit_id"]
+    totals = [http.get(f"/api/v1/limits/{one}").json()["limit"]["totals"] for one in (own, limit_id)]
+    assert [one["cost"]["total"]["base"] for one in totals] == [1, 0]
+    assert [one["requests"]["total"] for one in totals] == [1, 0]
 
 
 def test_what_is_old_goes_and_its_cost_stays(

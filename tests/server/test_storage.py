@@ -28,7 +28,7 @@ from payi_otel.server.store.schema import instances, requests
 from payi_otel.server.store.schema_all import metadata
 from payi_otel.server.store.schema_rollups import rollup_units
 from payi_otel.server.store.types import read_sum
-from tests.server.conftest import event, stored, summary
+from tests.server.conftest import deadlocks, event, stored, summary
 from tests.support.postgresql import Cluster
 
 NOW = datetime(2026, 10, 20, 12, 30, tzinfo=timezone.utc)
@@ -132,6 +132,7 @@ def test_eight_writers_of_the_same_and_of_different_events(store: Store, upsert:
         kept = connection.execute(select(instances)).mappings().all()
         assert len(kept) == len({(row["use_case"], row["use_case_id"]) for row in kept}) == 33
         assert upsert is False or all("property-99" in row["properties"] for row in kept)
+    assert deadlocks(store) == 0
 
 
 def _assert_rollups_are_the_sums(connection: Any, rows: Any) -> None:

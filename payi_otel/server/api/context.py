@@ -34,7 +34,10 @@ async def _page_request(
 
 
 def _decoded(segment: str) -> str:
-    text = unquote(segment)
+    return _looked_up(unquote(segment))
+
+
+def _looked_up(text: str) -> str:
     if "\0" in text or len(text) > LONGEST_SEGMENT:
         raise ValueError(f"give at most {LONGEST_SEGMENT} characters, none of them NUL")
     return text
@@ -45,6 +48,8 @@ StoreOf = Annotated[Store, Depends(_store)]
 Paging = Annotated[PageRequest, Depends(_page_request)]
 Segment = Annotated[str, Path(min_length=1), AfterValidator(_decoded)]
 """A path segment, percent-decoded here and not before: names and ids may hold slashes."""
+Name = Annotated[str, AfterValidator(_looked_up)]
+"""A name or an id in the query: as in a path, for PostgreSQL fails at a NUL."""
 
 
 def new_request_id() -> str:

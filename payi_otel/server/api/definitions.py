@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from payi_otel.server.api.context import ApplicationId, Paging, Segment, StoreOf, new_request_id, now
+from payi_otel.server.api.context import ApplicationId, Name, Paging, Segment, StoreOf, new_request_id, now
 from payi_otel.server.api.models import Definition, DefinitionBody, DefinitionChange, LimitConfig, PageOut
 from payi_otel.server.store import use_cases
 from payi_otel.server.store.engine import Store
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1/use_cases/definitions", tags=["use case defin
 
 @router.get("")
 def list_definitions(
-    application_id: ApplicationId, store: StoreOf, paging: Paging, use_case_name: str | None = None
+    application_id: ApplicationId, store: StoreOf, paging: Paging, use_case_name: Name | None = None
 ) -> PageOut[Definition]:
     """All use cases, optionally the one of a name."""
     with store.read() as connection:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from payi_otel.server.api import definitions, instances
-from payi_otel.server.api.context import ApplicationId, Paging, Segment, StoreOf
+from payi_otel.server.api.context import ApplicationId, Name, Paging, Segment, StoreOf
 from payi_otel.server.api.models import (
     Definition,
     DefinitionBody,
@@ -31,7 +30,7 @@ def list_types(
     application_id: ApplicationId,
     store: StoreOf,
     paging: Paging,
-    name: Annotated[str | None, Query()] = None,
+    name: Name | None = None,
 ) -> PageOut[Definition]:
     """All experience types, optionally the one of a name."""
     return definitions.list_definitions(application_id, store, paging, name)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
-from payi_otel.server.api.context import ApplicationId, Segment, StoreOf, new_request_id, now
+from payi_otel.server.api.context import ApplicationId, Name, Segment, StoreOf, new_request_id, now
 from payi_otel.server.api.models import InstanceOut, PropertiesBody
 from payi_otel.server.store import instances, use_cases
 from payi_otel.server.store.ids import new_id
@@ -21,7 +21,7 @@ def create_instance(
     use_case_name: Segment,
     application_id: ApplicationId,
     store: StoreOf,
-    use_case_id: Annotated[str | None, Query(min_length=1)] = None,
+    use_case_id: Annotated[Name | None, Query(min_length=1)] = None,
 ) -> InstanceOut:
     """Make an instance, under a new id unless one is given. A use case nobody has used yet is made too."""
     with store.write() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from payi_otel.server.api.context import ApplicationId, Paging, Segment, StoreOf, new_request_id, now
+from payi_otel.server.api.context import ApplicationId, Name, Paging, Segment, StoreOf, new_request_id, now
 from payi_otel.server.api.models import KpiBody, KpiChange, KpiOut, PageOut
 from payi_otel.server.store import kpis, use_cases
 from payi_otel.server.store.kpis import Kpi
@@ -18,7 +18,7 @@ def list_kpis(
     application_id: ApplicationId,
     store: StoreOf,
     paging: Paging,
-    kpi_name: str | None = None,
+    kpi_name: Name | None = None,
 ) -> PageOut[KpiOut]:
     """The KPIs of a use case, optionally the one of a name."""
     with store.read() as connection:

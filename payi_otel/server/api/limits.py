@@ -8,7 +8,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from payi_otel.server.api.context import ApplicationId, Paging, Segment, StoreOf, as_utc, new_request_id, now
+from payi_otel.server.api.context import (
+    ApplicationId,
+    Name,
+    Paging,
+    Segment,
+    StoreOf,
+    as_utc,
+    new_request_id,
+    now,
+)
 from payi_otel.server.api.models import Base, PageOut, PropertiesBody
 from payi_otel.server.api.models_limits import (
     LimitAnswer,
@@ -31,7 +40,7 @@ router = APIRouter(prefix="/api/v1/limits", tags=["limits"])
 
 @router.get("")
 def list_limits(
-    application_id: ApplicationId, store: StoreOf, paging: Paging, limit_name: str | None = None
+    application_id: ApplicationId, store: StoreOf, paging: Paging, limit_name: Name | None = None
 ) -> PageOut[LimitOut]:
     """All limits, optionally the one of a name."""
     with store.read() as connection:

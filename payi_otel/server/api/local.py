@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import Row
 
-from payi_otel.server.api.context import ApplicationId, Paging, StoreOf, new_request_id
+from payi_otel.server.api.context import ApplicationId, Name, Paging, StoreOf, new_request_id
 from payi_otel.server.api.models import CostOut, PageOut, UnitCountOut
 from payi_otel.server.api.results import xproxy_result
 from payi_otel.server.store.pages import fetch_page
@@ -94,7 +94,7 @@ def list_events(
     application_id: ApplicationId,
     store: StoreOf,
     paging: Paging,
-    use_case_name: Annotated[str | None, Query()] = None,
+    use_case_name: Name | None = None,
 ) -> PageOut[EventOut]:
     """The stored requests, of one use case or of all."""
     with store.read() as connection:

@@ -21,7 +21,8 @@ def storable(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(storable)]
-Identity = Annotated[str, Field(max_length=512), BeforeValidator(storable)]
+LONGEST_IDENTITY = 512
+Identity = Annotated[str, Field(max_length=LONGEST_IDENTITY), BeforeValidator(storable)]
 """Text that is looked up: databases cannot index it at any length."""
 PropertyMap = dict[Text, Text | None]
 
@@ -146,7 +147,7 @@ class KpiOut(BaseModel):
 class ScoreBody(Body):
     """A score; None clears it."""
 
-    score: StrictBool | Number | None
+    score: Number | StrictBool | None
 
 
 class ScoreOut(BaseModel):

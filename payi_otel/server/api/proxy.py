@@ -52,10 +52,11 @@ async def pass_on(request: Request, application_id: ApplicationId, store: StoreO
     if base_url is None:
         message = "xProxy-Provider-BaseUri: missing; give one such as https://my-resource.openai.azure.com"
         raise ApiError(400, "header_is_missing", message)
+    rules: HostRules = request.app.state.host_rules
+    rules.named(base_url)
     call = recording.begin(
         application_id, target.exchange(body, base_url), request.headers, f"{base_url.rstrip('/')}/{path}"
     )
-    rules: HostRules = request.app.state.host_rules
     endpoint = await run_in_threadpool(rules.check, base_url)
     relay: Relay = request.app.state.relay
     refusal = await relay.blocked(call)

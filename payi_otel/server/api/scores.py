@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection
 
-from payi_otel.server.api.context import ApplicationId, Paging, Segment, StoreOf, new_request_id, now
+from payi_otel.server.api.context import ApplicationId, Name, Paging, Segment, StoreOf, new_request_id, now
 from payi_otel.server.api.models import PageOut, ProblemOut, ScoreBody, ScoreOut
 from payi_otel.server.store import instances, kpis, use_cases
 from payi_otel.server.store.instances import Instance
@@ -51,7 +51,7 @@ def list_scores(
     application_id: ApplicationId,
     store: StoreOf,
     paging: Paging,
-    kpi_name: str | None = None,
+    kpi_name: Name | None = None,
 ) -> PageOut[ScoreOut]:
     """The scores of an instance, optionally of one KPI."""
     with store.read() as connection:
@@ -91,7 +91,7 @@ def list_scores_by_id(
     application_id: ApplicationId,
     store: StoreOf,
     paging: Paging,
-    kpi_name: str | None = None,
+    kpi_name: Name | None = None,
 ) -> PageOut[ScoreOut]:
     """The scores where only the instance's id is known; of all use cases that have an instance of this id."""
     with store.read() as connection:

@@ -18,6 +18,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from payi_otel.server.api.context import now
+from payi_otel.server.api.models import storable
 from payi_otel.server.errors import ApiError
 from payi_otel.server.portal.filters import zone_of
 from payi_otel.server.store import users
@@ -104,7 +105,8 @@ def _viewer(request: Request, store: StoreOf) -> Viewer:
 
 
 async def _form(request: Request) -> FormData:
-    return await request.form()
+    sent = await request.form()
+    return FormData([(name, storable(value)) for name, value in sent.multi_items()])
 
 
 async def _posting(request: Request, viewer: ViewerOf, form: FormOf) -> Viewer:

@@ -16,6 +16,7 @@ from payi_otel.providers.model import Exchange, Reading
 from payi_otel.providers.reading import read
 from payi_otel.server.api.context import now
 from payi_otel.server.api.events import accepted_fields, attribution, logging_disabled, price_as, to_event
+from payi_otel.server.api.models import LONGEST_IDENTITY, storable
 from payi_otel.server.errors import ApiError
 from payi_otel.server.pricing import UnitCount
 from payi_otel.server.store import instances, limits, use_cases
@@ -128,7 +129,7 @@ def _event(call: Call, reading: Reading, status: int) -> Event:
         **call.event.columns,
         "http_status_code": reading.error_status or status,
         "end_to_end_latency_ms": round((ended - call.began) * 1000),
-        "function_calls": [{"name": one.name} for one in reading.function_calls],
+        "function_calls": [{"name": storable(one.name)} for one in reading.function_calls],
     }
     if call.exchange.is_stream and call.first_at is not None:
         columns["time_to_first_token_ms"] = round((call.first_at - call.began) * 1000)
@@ -145,10 +146,10 @@ def _event(call: Call, reading: Reading, status: int) -> Event:
     if response_id is not None and reading.suffix:
         response_id = f"{response_id}#{reading.suffix}"
     return call.event._replace(
-        provider_response_id=response_id,
-        columns=columns,
+        provider_response_id=response_id and storable(response_id)[:LONGEST_IDENTITY],
+        columns={name: storable(value) for name, value in columns.items()},
         units={name: UnitCount(count.input, count.output) for name, count in reading.units.items()},
-        properties=properties,
+        properties={storable(name): storable(value) for name, value in properties.items()},
     )
 
 

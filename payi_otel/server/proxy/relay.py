@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from payi_otel.server.api.results import xproxy_result
-from payi_otel.server.errors import ApiError, error_body
+from payi_otel.server.errors import ApiError, error_body, failure
 from payi_otel.server.proxy import recording
 from payi_otel.server.proxy.forwarding import response_headers
 from payi_otel.server.proxy.hosts import Endpoint
@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _TIMEOUT = httpx2.Timeout(600, connect=10)
 _CLIENT_CLOSED = 499
+_IDLE_CONNECTIONS = 20
 
 
 class Relay:
@@ -32,14 +33,15 @@ class Relay:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        # Not by the environment: the address that was checked is the one that is called.
-        self._http = httpx2.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+        self._ssl = httpx2.create_ssl_context(trust_env=False)
+        self._clients: dict[str, httpx2.AsyncClient] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
         """Wait for what is still to be recorded, and close all connections."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._http.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
     async def blocked(self, call: Call) -> JSONResponse | None:
         """The refusal of a call that a limit blocks; it is counted, and no vendor hears of it."""
@@ -65,7 +67,8 @@ class Relay:
         gone: Callable[[], Awaitable[None]],
     ) -> Response:
         """The vendor's answer, with the result in it. `gone` returns once the caller has hung up."""
-        request = self._http.build_request(
+        http = self._client(endpoint.host)
+        request = http.build_request(
             "POST",
             endpoint.url(path, query),
             headers={**headers, "host": endpoint.host_header},
@@ -73,7 +76,7 @@ class Relay:
             extensions={"sni_hostname": endpoint.host},
         )
         try:
-            response = await _unless(gone, self._http.send(request, stream=True))
+            response = await _unless(gone, http.send(request, stream=True))
         except httpx2.HTTPError as error:
             await self._keep(call, 502, None, complete=False)
             message = f"{endpoint.host}: did not answer ({type(error).__name__})"
@@ -95,12 +98,28 @@ class Relay:
             await response.aclose()
         return await self._whole(call, response.status_code, passed, body)
 
+    def _client(self, host: str) -> httpx2.AsyncClient:
+        """Each host's own connections: two may share an address, and a certificate was checked for one of them."""
+        if host not in self._clients:
+            self._clients[host] = httpx2.AsyncClient(
+                verify=self._ssl,
+                timeout=_TIMEOUT,
+                # Streams last: a caller must not wait for another's to end.
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=_IDLE_CONNECTIONS),
+                follow_redirects=False,
+                # Not by the environment: the address that was checked is the one that is called.
+                trust_env=False,
+            )
+        return self._clients[host]
+
     async def _whole(self, call: Call, status: int, headers: Mapping[str, str], body: bytes) -> Response:
         parsed = _object(body)
         outcome = await self._keep(call, status, parsed, complete=True)
-        if status >= 400 or parsed is None:
+        if status >= 400 or parsed is None or outcome is None:
             return Response(body, status, headers)
-        return JSONResponse({**parsed, "xproxy_result": _shown(outcome)}, status, _without_length(headers))
+        # In ASCII, and NaN as it is: the answer is paid, whatever the vendor has put into it.
+        shown = json.dumps({**parsed, "xproxy_result": _shown(outcome)})
+        return Response(shown, status, {"content-type": "application/json", **headers})
 
     async def _events(
         self, call: Call, response: httpx2.Response, *, hide_usage: bool
@@ -117,7 +136,7 @@ class Relay:
             # In a task of its own: a caller who hangs up now must not stop it.
             kept = self._start(self._finish(call, response, stream, complete=stream.is_over))
             outcome = await asyncio.shield(kept)
-            for event in stream.end(_shown(outcome) if stream.is_over else None):
+            for event in stream.end(_shown(outcome) if outcome and stream.is_over else None):
                 yield event
         except httpx2.HTTPError:
             # The caller sees the stream end early, as the vendor's did.
@@ -128,14 +147,21 @@ class Relay:
 
     async def _finish(
         self, call: Call, response: httpx2.Response, stream: EventStream, *, complete: bool
-    ) -> Outcome:
+    ) -> Outcome | None:
         await response.aclose()
         return await self._keep(call, response.status_code, stream.assembler.body(), complete=complete)
 
     async def _keep(
         self, call: Call, status: int, body: Mapping[str, Any] | None, *, complete: bool
-    ) -> Outcome:
-        return await run_in_threadpool(recording.record, self._store, call, status, body, complete=complete)
+    ) -> Outcome | None:
+        """Keep a call; None where that fails, for the vendor's answer is the caller's all the same."""
+        try:
+            return await run_in_threadpool(
+                recording.record, self._store, call, status, body, complete=complete
+            )
+        except Exception as error:
+            failure(error, f"keeping a call of {call.event.columns['category']}")
+            return None
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
@@ -165,10 +191,6 @@ async def _unless(gone: Callable[[], Awaitable[None]], work: Coroutine[Any, Any,
 
 def _shown(outcome: Outcome) -> dict[str, Any]:
     return xproxy_result(outcome.request, outcome.limits).model_dump(mode="json", exclude_none=True)
-
-
-def _without_length(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name != "content-type"}
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

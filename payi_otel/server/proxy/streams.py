@@ -33,30 +33,43 @@ class EventStream:
         self.is_over = False
         self._hide_usage = hide_usage
         self._is_chat = exchange.surface == "chat"
-        self._rest = b""
+        self._is_finished = False
+        self._rest = bytearray()
+        self._searched = 0
+        self._half_a_line_end = b""
         self._held: bytes | None = None
         self._tail: list[bytes] = []
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take one piece as it came from the network; gives whole events."""
-        self._rest = (self._rest + data).replace(b"\r\n", b"\n")
-        while not self.is_over and b"\n\n" in self._rest:
-            raw, self._rest = self._rest.split(b"\n\n", 1)
-            yield from self._take(raw + b"\n\n")
+        data = self._half_a_line_end + data
+        self._half_a_line_end = data[-1:] if data.endswith(b"\r") else b""
+        self._rest += data.removesuffix(b"\r").replace(b"\r\n", b"\n")
+        # Only what is new: an image in one event comes in thousands of pieces.
+        start = max(0, self._searched - 1)
+        while not self.is_over and (end := self._rest.find(b"\n\n", start)) >= 0:
+            raw, start = bytes(self._rest[: end + 2]), 0
+            del self._rest[: end + 2]
+            yield from self._take(raw)
+        self._searched = len(self._rest)
 
     def end(self, result: Mapping[str, Any] | None) -> Iterator[bytes]:
         """What was held, with the result of the whole call in its last chunk, None where it was cut."""
         if self._held is not None:
             yield self._held if result is None else _with_result(self._held, result)
         yield from self._tail
-        if self._rest:
-            yield self._rest
+        if self._rest or self._half_a_line_end:
+            yield bytes(self._rest) + self._half_a_line_end
 
     def _take(self, raw: bytes) -> Iterator[bytes]:
         text = _data(raw)
         if text == _DONE:
             self._tail.append(raw)
             self.is_over = True
+            return
+        if not text:
+            # A comment that keeps the connection alive; it may come between what is held and the end.
+            yield raw
             return
         event = _parsed(text)
         if event is None:
@@ -69,8 +82,9 @@ class EventStream:
         yield from self._release()
         if event.get("type") in _LAST:
             self._held, self.is_over = raw, True
-        elif self._is_chat and (event.get("usage") or _is_finished(event)):
-            self._held = raw
+        elif self._is_chat and (self._is_finished or event.get("usage") or _is_finished(event)):
+            # Azure's content filters may have something to say after the last word.
+            self._held, self._is_finished = raw, True
         else:
             yield raw
 
@@ -108,5 +122,6 @@ def _with_result(raw: bytes, result: Mapping[str, Any]) -> bytes:
     lines = [
         line for line in raw.decode("utf-8", "replace").split("\n") if line and not line.startswith("data:")
     ]
-    shown = json.dumps({**event, "xproxy_result": result}, ensure_ascii=False)
+    # In ASCII: a vendor may have cut an emoji in half.
+    shown = json.dumps({**event, "xproxy_result": result})
     return ("\n".join([*lines, f"data: {shown}"]) + "\n\n").encode()

@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 1000
+_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,11 @@ def _encode(row_id: int) -> str:
 
 def _decode(cursor: str) -> int:
     try:
-        return int(base64.urlsafe_b64decode(cursor.encode()))
+        number = int(base64.urlsafe_b64decode(cursor.encode()))
+        # More than a row id can be, no database takes as one.
+        if abs(number) > _LARGEST_ID:
+            raise ValueError
+        return number
     except (ValueError, binascii.Error):
         raise ApiError(
             400, "invalid_json", f"cursor: {cursor!r} is none; give the one of the previous page"

@@ -81,10 +81,12 @@ def _save(connection: Connection, changed: list[tuple[dict[str, Any], dict[str, 
         connection.execute(update(requests).where(requests.c.id == new["id"]).values(**values))
     for application_id in sorted({old["application_id"] for old, _ in changed}):
         mine = [pair for pair in changed if pair[0]["application_id"] == application_id]
+        # Not those it names: a limit of that id that was made later has never counted it.
+        counted = limit_counts.states(connection, (old["id"] for old, _ in mine))
         changes = [
             Change(
                 request=new["id"],
-                limit_ids=new["limit_ids"],
+                limit_ids=list(counted.get(new["id"], ())),
                 cost=(new["input_cost"], new["output_cost"]),
                 before=(old["input_cost"], old["output_cost"]),
             )

@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from payi_otel.server.api.context import Segment, now
+from payi_otel.server.api.context import Name, Segment, now
 from payi_otel.server.errors import ApiError
 from payi_otel.server.portal import price_forms
 from payi_otel.server.portal.filters import FiltersOf
@@ -159,8 +159,8 @@ def new(
     request: Request,
     viewer: ViewerOf,
     store: StoreOf,
-    category: Annotated[str, Query()] = "",
-    resource: Annotated[str, Query()] = "",
+    category: Name = "",
+    resource: Name = "",
 ) -> Response:
     """The dialog that prices a resource, with the units it used."""
     units: Sequence[str] = ()
@@ -202,8 +202,8 @@ def ask_reprice(
     request: Request,
     viewer: ViewerOf,
     store: StoreOf,
-    category: Annotated[str, Query()],
-    resource: Annotated[str, Query()],
+    category: Name,
+    resource: Name,
 ) -> Response:
     """The dialog that asks whether to price stored calls anew."""
     with store.read() as connection:
