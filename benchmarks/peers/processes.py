@@ -14,6 +14,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from peers.environments import cache_folder
+
 _HERE = Path(__file__).parents[1]
 
 
@@ -83,7 +85,15 @@ def environment(outbox: str) -> dict[str, Any]:
         "OPENAI_",
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    return {**kept, "PYTHONPATH": str(_HERE), "PAYI_OUTBOX_DIR": outbox, "LOGFIRE_IGNORE_NO_CONFIG": "1"}
+    # Applications start from compiled files, as everybody here is to; ours would be compiled into the checkout.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return {
+        **kept,
+        "PYTHONPATH": str(_HERE),
+        "PYTHONPYCACHEPREFIX": str(cache_folder() / "bytecode"),
+        "PAYI_OUTBOX_DIR": outbox,
+        "LOGFIRE_IGNORE_NO_CONFIG": "1",
+    }
 
 
 @contextlib.contextmanager
