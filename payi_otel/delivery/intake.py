@@ -25,7 +25,11 @@ _EVENT_OVERHEAD = 1024
 _TAKEN_PER_TURN = 1_000
 # Between two writes: one event is written at once, a burst in batches, all well within 50 ms.
 LINGER_S = 0.02
-REMEMBERED_IDS = 10_000
+REMEMBERED_IDS = 5_000
+# A caller that computes without end, and lets go of Python's lock often but for a moment only, has it back before our
+# thread is awake: that waited 10 s and longer for its turn. With so many items in the queue, a caller lets it pass.
+FAR_BEHIND = 300
+_TURN_S = 0.0002
 _LONGEST_MAKING_S = 10.0
 # Made once: `json.dumps` with these arguments would make one for each event.
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -140,6 +144,8 @@ class Intake:
         else:
             self._queue.put(item)
             self.thread.wake()
+            if self._queue.qsize() > FAR_BEHIND:
+                time.sleep(_TURN_S)
         return True
 
     def put(self, item: Forwarded | threading.Event | Callable[[], None]) -> None:
