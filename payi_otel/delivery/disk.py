@@ -76,9 +76,10 @@ class DiskFile:
         # Counted before anybody else may look: a file that seems to be empty is given up.
         with self._lock:
             self._execute(statements)
-            for item in items:
-                self._count[item.entry.lane] += 1
-                self._bytes += item.entry.size
+            scores = sum(item.entry.kind != "event" for item in items)
+            self._count["scores"] += scores
+            self._count["events"] += len(items) - scores
+            self._bytes += sum(item.entry.size for item in items)
 
     def peek(self, lane: Lane, max_items: int, max_bytes: int, skip: Collection[str]) -> Sequence[Stored]:
         """As `Outbox.peek`."""

@@ -88,9 +88,10 @@ class DurableOutbox:
         room = self._max_bytes - file.size()[1]
         fitting: list[Stored] = []
         for item in items:
-            if item.entry.size <= room:
+            size = item.entry.size
+            if size <= room:
                 fitting.append(item)
-                room -= item.entry.size
+                room -= size
         try:
             if fitting:
                 file.append(fitting)
@@ -103,6 +104,8 @@ class DurableOutbox:
             self._fail(error)
             return self._kept_in_memory(items, spill)
         self._said_failing = False
+        if len(fitting) == len(items):
+            return []
         stored = {item.key for item in fitting}
         return [item.key for item in items if item.key not in stored]
 

@@ -269,13 +269,15 @@ class Intake:
                     self._ledger.queued(score=False)
                 stored += self._encode(events)
                 continue
-            with faults.guard("delivery.item"):
+            try:
                 entry = self._encoded(item) if isinstance(item, IngestEvent) else to_entry(item.item)
                 if entry is None:
                     continue
                 stored.append(Stored(self._next_key(), entry, now))
                 if isinstance(item, Score) and item.settled is not None:
                     self._waiters.expect(stored[-1].key, item.settled)
+            except Exception as error:
+                faults.report("delivery.item", error)
         return stored
 
     def _append(self, items: Sequence[Stored], *, spill: bool) -> Sequence[Stored]:
@@ -287,7 +289,7 @@ class Intake:
             except Exception as error:
                 faults.report("outbox.append", error)
                 refused = [item.key for item in items]
-        lost = [item for item in items if item.key in refused]
+        lost = [item for item in items if item.key in refused] if refused else []
         for item in lost:
             self._recent.pop(item.entry.id, None)
         return lost

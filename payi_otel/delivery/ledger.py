@@ -110,6 +110,12 @@ class Ledger:
         self._last_rejection: str | None = None
         self._last_drop: str | None = None
 
+    def saw_all(self, *, count: int, estimated: int) -> None:
+        """So many billed calls were seen, so many of them estimated."""
+        self._tally.add("seen", count)
+        if estimated:
+            self._tally.add("estimated", estimated)
+
     def saw(self, *, estimated: bool = False, unpriced: bool = False) -> None:
         """A billed call was seen."""
         self._tally.add("seen")

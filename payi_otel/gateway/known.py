@@ -46,13 +46,12 @@ class KnownCalls:
         When it raises, nothing is known to be stored, and all of it is expected again.
         """
         with self._storing:
-            news: dict[_Span, IngestEvent] = {}
+            news: list[tuple[Place, IngestEvent]] = []
             events: dict[str, IngestEvent] = {}
             for event, place in seen:
-                span = (place.trace_id, place.span_id)
-                admitted = self._sightings.admit(event, place) or self._still_wanted(event, span)
+                admitted = self._sightings.admit(event, place) or self._still_wanted(event, place)
                 if admitted is not None:
-                    news[span] = admitted
+                    news.append((place, admitted))
                     rival = events.get(admitted.provider_response_id)
                     events[admitted.provider_response_id] = richer(rival, admitted) if rival else admitted
             try:
@@ -62,8 +61,8 @@ class KnownCalls:
                 raise
             self._settle(events)
 
-    def _still_wanted(self, event: IngestEvent, span: _Span) -> IngestEvent | None:
-        event_id = self._pending_spans.get(span, event.provider_response_id)
+    def _still_wanted(self, event: IngestEvent, place: Place) -> IngestEvent | None:
+        event_id = self._pending_spans.get(_span_of(place), event.provider_response_id)
         return replace(event, provider_response_id=event_id) if event_id in self._pending else None
 
     def _settle(self, events: Mapping[str, IngestEvent]) -> None:
@@ -79,11 +78,11 @@ class KnownCalls:
         while len(self._use_cases) > _MOST_USE_CASES:
             self._use_cases.popitem(last=False)
 
-    def _postpone(self, events: Mapping[str, IngestEvent], news: Mapping[_Span, IngestEvent]) -> None:
+    def _postpone(self, events: Mapping[str, IngestEvent], news: Sequence[tuple[Place, IngestEvent]]) -> None:
         for event_id, event in events.items():
             slim = replace(event, provider_request_json=None, provider_response_json=None)
             self._pending[event_id] = richer(self._pending.get(event_id, slim), slim)
-        self._pending_spans.update({span: event.provider_response_id for span, event in news.items()})
+        self._pending_spans.update({_span_of(place): event.provider_response_id for place, event in news})
         while len(self._pending) > _MOST_PENDING:
             self._pending.popitem(last=False)
         while len(self._pending_spans) > _MOST_PENDING:
@@ -93,3 +92,7 @@ class KnownCalls:
         """The use case instance of a call, None where the call or its use case is not known."""
         with self._storing:
             return self._use_cases.get(response_id)
+
+
+def _span_of(place: Place) -> _Span:
+    return place.trace_id, place.span_id

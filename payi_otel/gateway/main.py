@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Protocol
 
 from payi_otel.bootstrap import ensure_ledger, ensure_worker, shutdown, state_folder
+from payi_otel.garbage import collect_seldom
 from payi_otel.gateway.budget import Budget
 from payi_otel.gateway.config import GatewayConfig
 from payi_otel.gateway.http import OtlpHttp
@@ -163,6 +164,7 @@ def serve(config: GatewayConfig) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     outbox.start()
+    collect_seldom()
     gateway.start()
     print(f"OTLP/HTTP is served at {gateway.http_url}, for {settings.base_url}", flush=True)
     if gateway.grpc_address is not None:

@@ -38,9 +38,8 @@ class DeliveryOutbox:
         """Put items into the outbox file. Raises `Full` when not all of them are there."""
         if not self._worker.store(items):
             raise Full
-        for item in items:
-            if isinstance(item, IngestEvent):
-                self._ledger.saw(estimated=item.estimated)
+        estimated = [item.estimated for item in items if isinstance(item, IngestEvent)]
+        self._ledger.saw_all(count=len(estimated), estimated=sum(estimated))
         return ()
 
     def obstacle(self) -> str | None:

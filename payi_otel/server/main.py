@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import ipaddress
 import os
 import signal
@@ -17,6 +16,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from payi_otel.garbage import collect_seldom
 from payi_otel.server.api.context import now
 from payi_otel.server.app import create_app
 from payi_otel.server.config import DEFAULT_REQUESTS_PER_SECOND, ServerConfig
@@ -28,7 +28,6 @@ from payi_otel.server.store.keys import new_key
 from payi_otel.server.store.users import add_link, new_token
 
 _SHUTDOWN_TIMEOUT_S = 5
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +72,7 @@ def serve(
         # Whoever reads where it is may stop it at once, a moment before uvicorn itself listens for signals.
         signal.signal(signal.SIGINT, server.handle_exit)
         _say_where(app, config, host, listening.getsockname()[1])
-        # What is loaded stays: the garbage collector need not walk through it again and again.
-        gc.collect()
-        gc.freeze()
-        # A bulk of events makes thousands of objects that all go again at its end; between them it finds nothing.
-        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+        collect_seldom()
         server.run(sockets=[listening])
     if not server.started:
         raise SystemExit("the server did not start; its log says why")

@@ -171,6 +171,14 @@ def test_a_tally_may_be_changed_by_a_finalizer_that_interrupts_it() -> None:
     assert tally["inner"] >= 1
 
 
+def test_calls_counted_at_once_are_as_those_counted_one_by_one() -> None:
+    at_once, one_by_one = Ledger(), Ledger()
+    at_once.saw_all(count=3, estimated=1)
+    for estimated in (True, False, False):
+        one_by_one.saw(estimated=estimated)
+    assert at_once.counts() == one_by_one.counts()
+
+
 def test_the_ledger_adds_up() -> None:
     ledger = Ledger()
     ledger.saw(estimated=True, unpriced=True)

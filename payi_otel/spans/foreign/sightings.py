@@ -111,15 +111,16 @@ class Sightings:
         use case is that of the one which tells most of it.
         """
         facts = _facts_key(event)
+        id_key = _id_key(event)
         with self._lock:
-            known = self._find(event, place, facts)
+            known = self._by_key.get(id_key) or self._find(event, place, facts)
             if known is None:
                 known = _Sighting(_slim(event), place.scope_name, place.end_ns)
                 self._keep_alone(known, facts)
-                self._keep(known, event, place)
+                self._keep(known, id_key, place)
                 return event
             self._drop_alone(known)
-            self._keep(known, event, place)
+            self._keep(known, id_key, place)
             renamed = replace(event, provider_response_id=known.event.provider_response_id)
             told = _merged(known.event, renamed)
             if told is known.event:
@@ -128,14 +129,12 @@ class Sightings:
             return told
 
     def _find(self, event: IngestEvent, place: Place, facts: Hashable) -> _Sighting | None:
-        same = self._by_key.get(_id_key(event))
-        if same is not None:
-            return same
-        for key in (
-            ("child of", place.trace_id, place.span_id),
-            ("span", place.trace_id, place.parent_span_id),
-        ):
-            relative = self._by_key.get(key)
+        """The call of an event whose id is not known."""
+        relative = self._by_key.get(("child of", place.trace_id, place.span_id))
+        if relative is not None and _may_be_one(relative, event, place):
+            return relative
+        if place.parent_span_id is not None:
+            relative = self._by_key.get(("span", place.trace_id, place.parent_span_id))
             if relative is not None and _may_be_one(relative, event, place):
                 return relative
         tellers = self._alone.get(facts)
@@ -150,19 +149,23 @@ class Sightings:
                     return one
         return None
 
-    def _keep(self, sighting: _Sighting, event: IngestEvent, place: Place) -> None:
-        keys: list[Hashable] = [("span", place.trace_id, place.span_id), _id_key(event)]
+    def _keep(self, sighting: _Sighting, id_key: Hashable, place: Place) -> None:
+        by_key = self._by_key
+        keys: list[Hashable] = [("span", place.trace_id, place.span_id), id_key]
         if place.parent_span_id is not None:
             keys.append(("child of", place.trace_id, place.parent_span_id))
         for key in keys:
-            self._by_key[key] = sighting
-            self._by_key.move_to_end(key)
-        while len(self._by_key) > self._limit:
-            self._by_key.popitem(last=False)
+            by_key[key] = sighting
+            by_key.move_to_end(key)
+        while len(by_key) > self._limit:
+            by_key.popitem(last=False)
 
     def _keep_alone(self, sighting: _Sighting, facts: Hashable) -> None:
-        tellers = self._alone.pop(facts, {})
-        alone = tellers.setdefault(_teller(sighting), deque(maxlen=_MOST_ALONE))
+        tellers = self._alone.pop(facts, None) or {}
+        teller = _teller(sighting)
+        alone = tellers.get(teller)
+        if alone is None:
+            alone = tellers[teller] = deque(maxlen=_MOST_ALONE)
         while alone and sighting.end_ns - alone[0].end_ns >= _SAME_CALL_NS:
             alone.popleft()
         alone.append(sighting)
