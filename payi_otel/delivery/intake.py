@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -33,6 +33,19 @@ _TURN_S = 0.0002
 _LONGEST_MAKING_S = 10.0
 # Made once: `json.dumps` with these arguments would make one for each event.
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+Encode = Callable[[Mapping[str, Any]], bytes]
+
+
+def plain_json(body: Mapping[str, Any]) -> bytes:
+    """An event's body as JSON; raises TypeError, ValueError or RecursionError where it is none.
+
+    >>> plain_json({"units": {}})
+    b'{"units":{}}'
+    """
+    # A lone surrogate, as in a cut emoji, has no UTF-8: better one "?" than a lost event.
+    return _JSON.encode(body).encode("utf-8", "replace")
 
 
 @value
@@ -154,7 +167,7 @@ class Intake:
         if not callable(item):
             self._hurry.set()
 
-    def store(self, items: Sequence[IngestEvent | Score]) -> bool:
+    def store(self, items: Sequence[IngestEvent | Score], encode: Encode) -> bool:
         """Put items into the outbox on this thread; True when all of them are on disk now.
 
         What is not there is not kept: who sent it is to send it again, and then finds the rest known.
@@ -163,7 +176,7 @@ class Intake:
         self._ledger.queued(score=True, count=scores)
         self._ledger.queued(score=False, count=len(items) - scores)
         with self._storing:
-            lost = self._append(self._encode(items), spill=False)
+            lost = self._append(self._encode(items, encode), spill=False)
         for item in lost:
             self._ledger.withdrawn(score=item.entry.is_score)
         self._stored()
@@ -255,7 +268,7 @@ class Intake:
         self._waiting.add("bytes", -sum(map(_weight, batch)))
         self._stored()
 
-    def _encode(self, items: Sequence[Item]) -> list[Stored]:
+    def _encode(self, items: Sequence[Item], encode: Encode = plain_json) -> list[Stored]:
         now = time.time()
         stored: list[Stored] = []
         for item in items:
@@ -270,7 +283,7 @@ class Intake:
                 stored += self._encode(events)
                 continue
             try:
-                entry = self._encoded(item) if isinstance(item, IngestEvent) else to_entry(item.item)
+                entry = self._encoded(item, encode) if isinstance(item, IngestEvent) else to_entry(item.item)
                 if entry is None:
                     continue
                 stored.append(Stored(self._next_key(), entry, now))
@@ -294,21 +307,20 @@ class Intake:
             self._recent.pop(item.entry.id, None)
         return lost
 
-    def _encoded(self, event: IngestEvent) -> Entry | None:
+    def _encoded(self, event: IngestEvent, encode: Encode) -> Entry | None:
         """The event's entry; None when it cannot be encoded, or was submitted before."""
         try:
-            payload = _JSON.encode(event.to_body())
+            payload = encode(event.to_body())
         except (TypeError, ValueError, RecursionError) as error:
             reason = f"{event.provider_response_id}: not JSON ({type(error).__name__})"
             self._ledger.rejected(reason, score=False)
             self._warnings.warn("rejected", f"last one {reason}")
             return None
-        # A lone surrogate, as in a cut emoji, has no UTF-8: better one "?" than a lost event.
-        entry = Entry("event", event.provider_response_id, payload.encode("utf-8", "replace"))
-        if self._recent.get(entry.id) == hash(entry.payload):
+        entry, seen = Entry("event", event.provider_response_id, payload), hash(payload)
+        if self._recent.get(entry.id) == seen:
             self._ledger.duplicate()
             return None
-        self._recent[entry.id] = hash(entry.payload)
+        self._recent[entry.id] = seen
         if len(self._recent) > REMEMBERED_IDS:
             self._recent.popitem(last=False)
         return entry

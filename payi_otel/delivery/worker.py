@@ -16,7 +16,7 @@ from typing import TypeVar
 from payi_otel.children import call_at_end_of_children
 from payi_otel.delivery.config import DeliveryConfig
 from payi_otel.delivery.flushes import Flush
-from payi_otel.delivery.intake import Forwarded, Intake, Later, NewKey, Score
+from payi_otel.delivery.intake import Encode, Forwarded, Intake, Later, NewKey, Score, plain_json
 from payi_otel.delivery.ledger import Ledger
 from payi_otel.delivery.outbox import Outbox
 from payi_otel.delivery.pump import Pump
@@ -142,7 +142,7 @@ class DeliveryWorker:
         """Start the threads if they are not running, for work that was deferred."""
         self._intake.thread.wake()
 
-    def store(self, items: Sequence[IngestEvent | KpiRequest]) -> bool:
+    def store(self, items: Sequence[IngestEvent | KpiRequest], encode: Encode = plain_json) -> bool:
         """Put events and scores into the outbox in one write, on this thread; True when all are on disk.
 
         What is not there is not kept either: who sent it is to send it again. For a gateway, which acknowledges
@@ -153,7 +153,7 @@ class DeliveryWorker:
         """
         self._check_process()
         return self._intake.store(
-            [item if isinstance(item, IngestEvent) else Score(item, None) for item in items]
+            [item if isinstance(item, IngestEvent) else Score(item, None) for item in items], encode
         )
 
     @property

@@ -1,0 +1,27 @@
+"""What the gateway writes is what every other way into the outbox writes, byte by byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payi_otel.delivery.intake import plain_json
+from payi_otel.gateway.outbox import fast_json
+
+# Half an emoji, control characters and numbers of any size among them.
+TEXTS = st.text(st.characters())
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=6))
+def test_both_write_the_same(body: dict[str, Any]) -> None:
+    assert fast_json(body) == plain_json(body)
+
+
+def test_half_an_emoji_and_large_numbers() -> None:
+    assert fast_json({"text": "\ud83d", "count": 2**70}) == b'{"text":"?","count":1180591620717411303424}'
