@@ -145,7 +145,7 @@ def fill(url: str, api_key: str) -> Month:
             for feature in FEATURES:
                 for number in range(_a_day(feature, ago, now, chance)):
                     instance = f"{feature.name}-{ago:02d}-{number}"
-                    at = min(now - timedelta(days=ago, minutes=chance.randrange(0, 600)), now)
+                    at = _earlier_that_day(now - timedelta(days=ago), chance.randrange(0, 600))
                     events += _calls(chance, feature, instance, at, ago, limits)
                     instances[feature.name] = instance
                     if chance.random() < 0.6:
@@ -201,6 +201,11 @@ def _rest(http: httpx2.Client, limits: dict[str, str]) -> None:
         "start_timestamp": "2026-01-01T00:00:00Z",
     }
     _sent(http.post("/api/v1/categories/example.inhouse/resources/house-llm-1", json=price))
+
+
+def _earlier_that_day(at: datetime, minutes: int) -> datetime:
+    """So many minutes before, but not the day before, which a portal of the last thirty days does not show."""
+    return max(at - timedelta(minutes=minutes), at.replace(hour=0, minute=0, second=0))
 
 
 def _a_day(feature: Feature, ago: int, now: datetime, chance: random.Random) -> int:
