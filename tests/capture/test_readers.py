@@ -17,9 +17,9 @@ class FakeCall:
     """What readers use of a call."""
 
     def __init__(self, content_type="text/event-stream", encoding=None, gate=None, surface="chat"):
-        self.headers = {"content-type": content_type}
+        self.headers = {b"content-type": content_type.encode()}
         if encoding:
-            self.headers["content-encoding"] = encoding
+            self.headers[b"content-encoding"] = encoding.encode()
         self.gate = gate
         self.exchange = Exchange(sdk="openai", surface=surface, request={}, is_stream=True)
         self.events = []
@@ -27,6 +27,9 @@ class FakeCall:
         self.body = None
         self.response_text = None
         self.recorder = self
+
+    def header(self, name):
+        return self.headers.get(name, b"").decode()
 
     def observe(self, event):
         self.events.append(event)
