@@ -169,8 +169,10 @@ def test_a_call_that_waits_holds_few_objects(
     before = len(gc.get_objects())
     for _ in range(100):
         run()
-    held = len(gc.get_objects()) - before
     gc.enable()
+    # What older SDKs tie into cycles is not held by us.
+    gc.collect()
+    held = len(gc.get_objects()) - before
     assert held / 100 <= OBJECTS_HELD[clients.spans] + 0.5
 
 
