@@ -51,13 +51,12 @@ class Call:
     """State of one billed request, shared by the sync and async hooks.
 
     `record` and `context` belong to the recorder: what it keeps of the call, and the OpenTelemetry context the
-    SDK is to run in. Times are `time.time_ns()` for the span and `time.perf_counter_ns()` for durations.
+    SDK is to run in. `is_whole` says that the response was read at once, its head and body together. Times are `time.time_ns()` for the span and `time.perf_counter_ns()` for durations.
     """
 
     __slots__ = (
         "__weakref__",
         "_body",
-        "_content_type",
         "_finishing",
         "_pid",
         "_text",
@@ -72,6 +71,7 @@ class Call:
         "gate",
         "headers",
         "is_hop",
+        "is_whole",
         "outcome",
         "record",
         "recorder",
@@ -102,7 +102,6 @@ class Call:
         self.retries = 0
         self.sent: bytes | None = None
         self.content: bytes | None = None
-        self._content_type = ""
         self._body: Mapping[str, Any] | None = None
         self._text: str | None = None
         self.assembler: Assembler | None = assembler_for(exchange) if exchange.is_stream else None
@@ -113,7 +112,9 @@ class Call:
         self.error: BaseException | None = None
         self.record: Any = None
         self.context: Context | None = None
-        self._finishing = [True]
+        self.is_whole = False
+        # One byte for whoever takes it first. Unlike a list it is nothing for the garbage collector to look at.
+        self._finishing = bytearray(1)
         self._pid = os.getpid()
 
     @property
@@ -189,7 +190,8 @@ class Call:
             self._finishing.pop()
         except IndexError:
             return False
-        registry.open_calls.pop(id(self), None)
+        if self.exchange.is_stream:
+            registry.open_calls.pop(id(self), None)
         # A call that was open at a fork belongs to the parent: the child's copy must not be billed again.
         if self._pid != os.getpid():
             return False
@@ -204,15 +206,10 @@ class Call:
         except Exception as error:
             faults.report("capture.finish", error)
 
-    def keep_content(self, content: bytes, content_type: str) -> None:
-        """The response's body as it came; it is read when somebody asks for it."""
-        self.content = content
-        self._content_type = content_type
-
     def _read_content(self) -> None:
         content, self.content = self.content or b"", None
         try:
-            parsed = parse_body(content, self._content_type)
+            parsed = parse_body(content, self.header(b"content-type"))
         except Exception as error:
             faults.report("capture.response", error)
             return
@@ -263,6 +260,11 @@ class Call:
             # Multipart uploads and other bodies that are no JSON: what the caller passed is all there is.
             return self.exchange
         return replace(self.exchange, request={**self.exchange.request, **cast("dict[str, Any]", request)})
+
+    @property
+    def ended_wall_ns(self) -> int:
+        """When it was over, in Unix time; nanoseconds."""
+        return self.started_wall_ns + (self.ended_ns or self.started_ns) - self.started_ns
 
     def elapsed_ms(self, until_ns: int | None) -> int | None:
         """Milliseconds from the start to `until_ns` (a `perf_counter_ns`), None when that never came."""

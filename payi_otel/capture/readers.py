@@ -82,14 +82,16 @@ class WholeReader:
 
 
 def take_body(call: Call, content: bytes) -> None:
-    """Give a call the complete body of its response."""
-    content_type = call.header(b"content-type")
-    if "event-stream" in content_type:
+    """Give a call the complete body of its response; JSON and text are read when somebody asks for them."""
+    if call.exchange.surface == "batch.results":
+        lines = LineReader("identity", batch_lines(call))
+    elif b"event-stream" in call.headers.get(b"content-type", b""):
         lines = LineReader("identity", _UsageFilter(call).line)
-        lines.feed(content)
-        lines.end()
+    else:
+        call.content = content
         return
-    call.keep_content(content, content_type)
+    lines.feed(content)
+    lines.end()
 
 
 class _UsageFilter:

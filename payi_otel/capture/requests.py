@@ -24,7 +24,7 @@ from payi_otel.capture.injection import (
     is_refusal,
     with_stream_usage,
 )
-from payi_otel.capture.readers import LineReader, batch_lines, take_body
+from payi_otel.capture.readers import take_body
 from payi_otel.faults import faults
 from payi_otel.providers.model import Exchange, Sdk
 from payi_otel.providers.surfaces import classify
@@ -117,9 +117,13 @@ class Attempt:
             content_of(request),
         )
         content = None if call.exchange.is_stream else content_of(response)
+        call.is_whole = content is not None
         if content:
-            # Read before the SDK parses: what it then makes of the body may raise, after it was billed.
-            _take_content(call, content)
+            # Taken before the SDK parses: what it then makes of the body may raise, after it was billed.
+            try:
+                take_body(call, content)
+            except Exception as error:
+                faults.report("capture.response", error)
         else:
             watch_body(call, response)
         return call
@@ -164,7 +168,7 @@ def _begin(
     surface = classify(sdk, options.method, path)
     # The SDKs have a marker object here when no headers were given.
     given = options.headers
-    headers: Mapping[str, Any] = given if issubclass(type(given), _MAPPINGS) else {}
+    headers: Mapping[str, Any] = given if _is_mapping(type(given)) else {}
     context = current()
     base_url = str(client.base_url)
     via_proxy = "/api/v1/proxy/" in base_url or (bool(context.proxy) and not _is_vendor(base_url))
@@ -180,20 +184,23 @@ def _begin(
         return Attempt(*_edited(args, kwargs, options, edits), call=None)
 
     body = options.json_data
+    names, is_azure = _client_class(client.__class__)
     exchange = Exchange(
         sdk=sdk,
         surface=surface,
         # A copy: it may be read when the caller has its dict back, and has changed it.
-        request=dict(body) if issubclass(type(body), _MAPPINGS) else {},
+        request=dict(body) if _is_mapping(type(body)) else {},
         base_url=base_url,
         path=path,
-        client_classes=_class_names(client.__class__),
-        client_hints=_hints(client, base_url),
+        client_classes=names,
+        client_hints=_azure_hints(client, base_url) if is_azure else _NO_HINTS,
         is_stream=bool(kwargs.get("stream")),
     )
     call = Call(exchange, tracking, recorder)
     call.unpriced = via_proxy
-    attempt = Attempt(*_edited(args, kwargs, options, edits), call=call)
+    if edits:
+        args, kwargs = _edited(args, kwargs, options, edits)
+    attempt = Attempt(args, kwargs, call)
     settings = registry.settings
     if exchange.is_stream and settings is not None and settings.stream_usage and not via_proxy:
         asked = with_stream_usage(exchange, body, options.extra_json)
@@ -220,25 +227,12 @@ def _edited(
     return args, {**kwargs, "options": changed}
 
 
-def _take_content(call: Call, content: bytes) -> None:
-    """Read a response whose body is in memory."""
-    try:
-        if call.exchange.surface == "batch.results":
-            lines = LineReader("identity", batch_lines(call))
-            lines.feed(content)
-            lines.end()
-        else:
-            take_body(call, content)
-    except Exception as error:
-        faults.report("capture.response", error)
-
-
 def close_response(call: Call, response: Any, error: BaseException | None) -> None:
     """The SDK has made its object of a response that was read at once, or failed to, after it was billed."""
     try:
         if error is not None:
             call.finish("cancelled" if isinstance(error, asyncio.CancelledError) else "error", error)
-        elif not call.exchange.is_stream and content_of(response) is not None:
+        elif call.is_whole or (not call.exchange.is_stream and content_of(response) is not None):
             call.finish("ok")
     except Exception as own:
         faults.report("capture.response", own)
@@ -283,22 +277,28 @@ def _is_vendor(base_url: str) -> bool:
     return any(host == vendor or host.endswith("." + vendor) for vendor in _VENDOR_HOSTS)
 
 
-# The abstract class alone takes long to say that a dict is one.
-_MAPPINGS = (dict, Mapping)
+_NO_HINTS: Mapping[str, str] = {}
 
 
 @lru_cache(maxsize=256)
-def _class_names(kind: type) -> tuple[str, ...]:
-    return tuple(cls.__name__.removeprefix("Async") for cls in kind.__mro__[:-1])
+def _is_mapping(kind: type) -> bool:
+    # Remembered: the abstract class takes long to say that something is none.
+    return issubclass(kind, Mapping)
 
 
-def _hints(client: Any, base_url: str) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def _client_class(kind: type) -> tuple[tuple[str, ...], bool]:
+    """The names of a client's class and its bases, and whether it is one for Azure."""
+    names = tuple(cls.__name__.removeprefix("Async") for cls in kind.__mro__[:-1])
+    return names, "azure" in kind.__name__.lower()
+
+
+def _azure_hints(client: Any, base_url: str) -> dict[str, str]:
     hints: dict[str, str] = {}
-    if "azure" in type(client).__name__.lower():
-        version = client.default_query.get("api-version")
-        if version:
-            hints["api_version"] = str(version)
-        deployment = base_url.partition("/deployments/")[2].strip("/")
-        if deployment:
-            hints["deployment"] = deployment
+    version = client.default_query.get("api-version")
+    if version:
+        hints["api_version"] = str(version)
+    deployment = base_url.partition("/deployments/")[2].strip("/")
+    if deployment:
+        hints["deployment"] = deployment
     return hints

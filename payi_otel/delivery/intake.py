@@ -15,6 +15,7 @@ from payi_otel.delivery.ledger import Ledger, Tally
 from payi_otel.delivery.outbox import Entry, Outbox, Stored
 from payi_otel.delivery.scores import KpiRequest, Settled, Waiters, to_entry
 from payi_otel.delivery.threads import OnDemandThread
+from payi_otel.delivery.turns import Turns
 from payi_otel.delivery.warnings import WarningLog
 from payi_otel.faults import faults
 from payi_otel.spans.event import IngestEvent
@@ -26,10 +27,6 @@ _TAKEN_PER_TURN = 1_000
 # Between two writes: one event is written at once, a burst in batches, all well within 50 ms.
 LINGER_S = 0.02
 REMEMBERED_IDS = 5_000
-# A caller that computes without end, and lets go of Python's lock often but for a moment only, has it back before our
-# thread is awake: that waited 10 s and longer for its turn. With so many items in the queue, a caller lets it pass.
-FAR_BEHIND = 300
-_TURN_S = 0.0002
 _LONGEST_MAKING_S = 10.0
 # Made once: `json.dumps` with these arguments would make one for each event.
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -132,34 +129,37 @@ class Intake:
         self._storing = threading.RLock()
         self._waited = False
         self._hurry = threading.Event()
+        self._turns = Turns()
         self.thread = OnDemandThread("payi-outbox", self._run, lambda: not self._queue.empty())
 
     # Any thread
 
     def submit(self, item: Item) -> bool:
         """Take an event or a score; False when there is no room for it."""
-        score = isinstance(item, Score)
         weight = _weight(item)
-        is_full = self._waiting["bytes"] + self._outbox.memory_bytes + weight > self._queue_max_bytes
-        if is_full and isinstance(item, Later):
-            # There may be room for the events, though not for what they are made of.
-            refused = [event for event in _made(item) if not self.submit(event)]
-            return not refused
-        self._ledger.queued(score=score)
-        if is_full:
-            self._ledger.dropped("queue full", score=score)
-            # For the sender, which tells of it.
-            self._stored()
-            return False
-        self._waiting.add("bytes", weight)
+        if self._waiting.changed("bytes", weight) + self._outbox.memory_bytes > self._queue_max_bytes:
+            self._waiting.add("bytes", -weight)
+            return self._without_room(item)
+        self._ledger.queued(score=item.__class__ is Score)
         if self._sync:
             self._store([item])
         else:
             self._queue.put(item)
             self.thread.wake()
-            if self._queue.qsize() > FAR_BEHIND:
-                time.sleep(_TURN_S)
+            self._turns.give()
         return True
+
+    def _without_room(self, item: Item) -> bool:
+        if isinstance(item, Later):
+            # There may be room for the events, though not for what they are made of.
+            refused = [event for event in _made(item) if not self.submit(event)]
+            return not refused
+        score = isinstance(item, Score)
+        self._ledger.queued(score=score)
+        self._ledger.dropped("queue full", score=score)
+        # For the sender, which tells of it.
+        self._stored()
+        return False
 
     def put(self, item: Forwarded | threading.Event | Callable[[], None]) -> None:
         """Take something else, in its order: for the sender, an event to set, or work to do. Never starts a thread."""
@@ -215,9 +215,18 @@ class Intake:
         return {ours[key].key for key in refused}
 
     def _run(self) -> None:
-        while not self._take([self._queue.get()]):
+        turns = self._turns
+        while True:
+            if self._queue.empty():
+                turns.idle()
+            first = self._queue.get()
+            turns.due()
+            if self._take([first]):
+                break
+            turns.due(LINGER_S)
             self._hurry.wait(LINGER_S)
             self._hurry.clear()
+        turns.idle()
 
     def _take(self, taken: list[_Queued]) -> bool:
         """Take `taken` and what else is in the queue; whether a final flush was among it."""
@@ -265,7 +274,8 @@ class Intake:
             for item in self._append(stored, spill=True):
                 self._ledger.dropped("queue full", score=item.entry.is_score)
                 self._waiters.settle(item.key, "queue full")
-        self._waiting.add("bytes", -sum(map(_weight, batch)))
+        # Summed up here, not by the next caller.
+        self._waiting.changed("bytes", -sum(map(_weight, batch)))
         self._stored()
 
     def _encode(self, items: Sequence[Item], encode: Encode = plain_json) -> list[Stored]:

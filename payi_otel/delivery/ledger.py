@@ -11,11 +11,15 @@ from payi_otel.faults import faults
 from payi_otel.values import value
 
 
+_MANY_CHANGES = 64
+
+
 class Tally:
     """Named counts that any thread, and any finalizer, may change without ever waiting.
 
-    Changes go onto a deque, whose append is atomic; whoever gets the lock without waiting adds them up. A plain
-    `+=` would lose changes between threads, and a lock could deadlock a finalizer that interrupts its holder.
+    Changes go onto a deque, whose append is atomic; whoever reads, or finds many of them, adds them up if he gets the
+    lock without waiting. A plain `+=` would lose changes between threads, and a lock could deadlock a finalizer that
+    interrupts its holder.
     """
 
     def __init__(self) -> None:
@@ -25,8 +29,16 @@ class Tally:
 
     def add(self, name: str, amount: int = 1) -> None:
         """Change the count of `name` by `amount`."""
+        changes = self._changes
+        changes.append((name, amount))
+        if len(changes) > _MANY_CHANGES:
+            self._fold()
+
+    def changed(self, name: str, amount: int) -> int:
+        """Change the count of `name` by `amount`; what it is then."""
         self._changes.append((name, amount))
         self._fold()
+        return self._totals[name]
 
     def _fold(self) -> None:
         # The outer loop catches what another thread appended between our last look and the release.

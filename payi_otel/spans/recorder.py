@@ -11,12 +11,12 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from payi_otel.faults import faults
 from payi_otel.providers import catalog
-from payi_otel.providers.model import Exchange, Reading
+from payi_otel.providers.model import Exchange, Reading, Surface
 from payi_otel.providers.reading import read, read_batch_line
 from payi_otel.spans import semconv
 from payi_otel.spans.event import IngestEvent
 from payi_otel.spans.metrics import ClientMetrics
-from payi_otel.spans.unseen import Unseen
+from payi_otel.spans.unseen import UNSEEN, deliver_unseen
 from payi_otel.spans.writer import CallFacts, call_attributes, event_id_of, reading_attributes
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class SpanRecorder:
         self._worker = worker
         self._metrics = ClientMetrics()
         # Bound once: an object less for each call that waits.
-        self._make_events, self._submit = self._events, worker.submit_event
+        self._make_events = self._events
 
     def defer(self, work: Callable[[], None]) -> None:
         """Run `work` on the delivery thread."""
@@ -66,17 +66,17 @@ class SpanRecorder:
         if call.exchange.surface in _SILENT_SURFACES:
             return
         call.record = span = self._start(call.exchange, call.tracking, call.started_wall_ns)
-        if not isinstance(span, Unseen) and span.is_recording():
+        if span is not UNSEEN and span.is_recording():
             # Spans of the SDK and of the HTTP library become children.
             call.context = trace.set_span_in_context(span)
 
     def _start(
         self, exchange: Exchange, tracking: TrackingContext, start_ns: int, parent: Span | None = None
     ) -> Any:
-        """A span, or what stands in for it."""
+        """A span, or `UNSEEN`."""
         tracer = self._source.tracer()
         if tracer is None:
-            return Unseen(start_ns, self._submit)
+            return UNSEEN
         attributes = call_attributes(exchange, tracking)
         model = attributes.get(semconv.GEN_AI_REQUEST_MODEL, "")
         return tracer.start_span(
@@ -91,18 +91,18 @@ class SpanRecorder:
 
     def finished(self, call: Call) -> None:
         """Write what the call cost and end its span."""
+        surface = call.exchange.surface
+        if self._may_wait(call, surface):
+            self._ledger.saw()
+            self._worker.submit_later(self._make_events, call, call.held_bytes)
+            return
         if call.unpriced:
             self._end_unpriced(call)
             return
-        surface = call.exchange.surface
         if surface in {"batch.create", "batch.retrieve"}:
             self._remember_batch(call)
             return
         if surface == "batch.results":
-            return
-        if self._may_wait(call):
-            self._ledger.saw()
-            self._worker.submit_later(self._make_events, call, call.held_bytes)
             return
         readings = self._read(call)
         first = readings[0]
@@ -117,20 +117,20 @@ class SpanRecorder:
                 self._owners.first_time(f"response:{first.response_id}")
             self._write(call, readings, call.tracking)
 
-    def _may_wait(self, call: Call) -> bool:
+    def _may_wait(self, call: Call, surface: Surface) -> bool:
         """Whether nobody can tell if the answer is read now, or a moment later on a thread of ours."""
         return (
-            isinstance(call.record, Unseen)
+            call.record is UNSEEN
             and call.error is None
-            and call.exchange.surface in _PLAIN_SURFACES
+            and not call.unpriced
+            and surface in _PLAIN_SURFACES
             and self._metrics.is_idle
         )
 
     def _events(self, call: Call) -> list[IngestEvent]:
         """The events of a call whose answer was left unread until now."""
         events: list[IngestEvent] = []
-        call.record.deliver = events.append
-        self._write(call, self._read(call), call.tracking, is_counted=True)
+        self._write(call, self._read(call), call.tracking, events.append)
         return events
 
     def _read(self, call: Call) -> tuple[Reading, ...]:
@@ -204,15 +204,14 @@ class SpanRecorder:
         call: Call,
         readings: tuple[Reading, ...],
         tracking: TrackingContext,
-        *,
-        is_counted: bool = False,
+        deliver: Callable[[IngestEvent], object] | None = None,
     ) -> None:
+        """Write the passes of a call. `deliver` takes the events of one that waited, and was counted before."""
         span = call.record
         for reading in readings[1:]:
             exchange = replace(call.exchange, request={**call.exchange.request, "model": reading.model})
-            if isinstance(span, Unseen):
-                extra = Unseen(call.started_wall_ns, span.deliver)
-            else:
+            extra = UNSEEN
+            if span is not UNSEEN:
                 extra = self._start(exchange, tracking, call.started_wall_ns, parent=span)
             self._end(
                 extra,
@@ -220,8 +219,11 @@ class SpanRecorder:
                 replace(reading, response_id=reading.response_id or readings[0].response_id),
                 tracking,
                 exchange,
+                deliver,
             )
-        self._end(span, call, readings[0], tracking, call.exchange, is_counted=is_counted)
+        self._end(
+            span, call, readings[0], tracking, call.exchange, deliver, is_counted=deliver is not None
+        )
 
     def _end(
         self,
@@ -230,13 +232,11 @@ class SpanRecorder:
         reading: Reading,
         tracking: TrackingContext,
         exchange: Exchange,
+        deliver: Callable[[IngestEvent], object] | None = None,
         *,
         is_counted: bool = False,
     ) -> None:
         settings = self._settings
-        if isinstance(span, Unseen):
-            # A span has them from its start; nobody looks at these before.
-            span.set_attributes(call_attributes(exchange, tracking))
         content = settings.capture_content and tracking.log_prompt_and_response is not False
         facts = CallFacts.of(call, exchange, with_content=content)
         price = catalog.price_key(
@@ -250,27 +250,28 @@ class SpanRecorder:
             resource_scope=tracking.resource_scope,
             reading_scope=reading.resource_scope,
         )
-        span.set_attributes(
-            reading_attributes(
-                facts, reading, price, with_content=content, keep_inline_data=settings.instrument_inline_data
-            )
+        told = reading_attributes(
+            facts, reading, price, with_content=content, keep_inline_data=settings.instrument_inline_data
         )
-        if facts.failure is not None or (facts.status or 0) >= 400:
-            span.set_status(Status(StatusCode.ERROR, facts.failure))
         if not is_counted:
             self._ledger.saw()
         estimated, unpriced = reading.usage_source == "estimated", price.resource == catalog.UNKNOWN_RESOURCE
         if estimated or unpriced:
             self._ledger.judged(estimated=estimated, unpriced=unpriced)
         self._metrics.record(facts, reading)
-        self._end_span(span, call)
+        if span is UNSEEN:
+            attributes = {**call_attributes(exchange, tracking), **told}
+            deliver_unseen(
+                attributes, call.started_wall_ns, call.ended_wall_ns, deliver or self._worker.submit_event
+            )
+            return
+        span.set_attributes(told)
+        if facts.failure is not None or (facts.status or 0) >= 400:
+            span.set_status(Status(StatusCode.ERROR, facts.failure))
+        span.end(end_time=call.ended_wall_ns)
 
     def _end_unpriced(self, call: Call) -> None:
         span = call.record
-        if span is not None:
+        if span is not None and span is not UNSEEN:
             span.set_attributes({semconv.UNPRICED: True, semconv.OUTCOME: call.outcome or "ok"})
-            self._end_span(span, call)
-
-    def _end_span(self, span: Any, call: Call) -> None:
-        elapsed_ns = (call.ended_ns or call.started_ns) - call.started_ns
-        span.end(end_time=call.started_wall_ns + elapsed_ns)
+            span.end(end_time=call.ended_wall_ns)

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 import payi_otel
 from payi_otel.delivery.intake import Intake
+from payi_otel.delivery.turns import Turns
 from tests.capture.conftest import HEADERS, chat
 from tests.transparency.world import http_library
 
@@ -41,13 +42,13 @@ CHUNK = (
 )
 # By whether the application has a tracer: then the answer is read, and the span written, before the call returns.
 BOUNDS = {
-    (False, "chat"): 107,
-    (False, "message"): 114,
-    (True, "chat"): 220,
-    (True, "message"): 242,
+    (False, "chat"): 84,
+    (False, "message"): 91,
+    (True, "chat"): 192,
+    (True, "message"): 215,
 }
 # The caller's messages among them, and with a tracer OpenTelemetry's span.
-OBJECTS_HELD = {False: 7, True: 14}
+OBJECTS_HELD = {False: 5, True: 12}
 # The shell around the stream, the reading of the chunk, its text kept, and the usage it is to forget.
 CHUNK_BOUND = 4
 
@@ -137,6 +138,8 @@ def clients(
 ) -> Generator[Clients, None, None]:
     """Warm, with the delivery threads running and Pay-i out of reach."""
     monkeypatch.setenv("PAYI_OUTBOX_DIR", str(tmp_path))
+    # How often a thread of ours is late depends on the machine.
+    monkeypatch.setattr(Turns, "give", lambda _: None)
     payi_otel.payi_instrument(
         api_key="k",
         base_url="http://127.0.0.1:9",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from payi_otel.delivery import turns
 from payi_otel.delivery.durable import DurableOutbox
 from payi_otel.delivery.ledger import Ledger, Status
 from payi_otel.delivery.outbox import MemoryOutbox, Outbox
@@ -46,6 +47,27 @@ class Bench:
 
 
 MakeBench = Callable[..., Bench]
+
+
+class Clock:
+    """What callers go by when they let a thread of ours pass; it stands still, and counts who does."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+        self.sleeps = 0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, _: float) -> None:
+        self.sleeps += 1
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(turns, "time", clock)
+    return clock
 
 
 @pytest.fixture
