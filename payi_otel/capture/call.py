@@ -51,7 +51,8 @@ class Call:
     """State of one billed request, shared by the sync and async hooks.
 
     `record` and `context` belong to the recorder: what it keeps of the call, and the OpenTelemetry context the
-    SDK is to run in. `is_whole` says that the response was read at once, its head and body together. Times are `time.time_ns()` for the span and `time.perf_counter_ns()` for durations.
+    SDK is to run in. `is_whole` says that the response was read at once, its head and body together. Times are
+    `time.time_ns()` for the span and `time.perf_counter_ns()` for durations.
     """
 
     __slots__ = (

@@ -167,8 +167,8 @@ def _begin(
     path = str(options.url).partition("?")[0]
     surface = classify(sdk, options.method, path)
     # The SDKs have a marker object here when no headers were given.
-    given = options.headers
-    headers: Mapping[str, Any] = given if _is_mapping(type(given)) else {}
+    given: object = options.headers
+    headers: Mapping[str, Any] = options.headers if _is_mapping(type(given)) else {}
     context = current()
     base_url = str(client.base_url)
     via_proxy = "/api/v1/proxy/" in base_url or (bool(context.proxy) and not _is_vendor(base_url))
@@ -183,13 +183,13 @@ def _begin(
             return None
         return Attempt(*_edited(args, kwargs, options, edits), call=None)
 
-    body = options.json_data
+    body: object = options.json_data
     names, is_azure = _client_class(client.__class__)
     exchange = Exchange(
         sdk=sdk,
         surface=surface,
         # A copy: it may be read when the caller has its dict back, and has changed it.
-        request=dict(body) if _is_mapping(type(body)) else {},
+        request=dict(options.json_data) if _is_mapping(type(body)) else {},
         base_url=base_url,
         path=path,
         client_classes=names,

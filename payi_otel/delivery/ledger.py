@@ -10,7 +10,6 @@ from dataclasses import field
 from payi_otel.faults import faults
 from payi_otel.values import value
 
-
 _MANY_CHANGES = 64
 
 

@@ -221,9 +221,7 @@ class SpanRecorder:
                 exchange,
                 deliver,
             )
-        self._end(
-            span, call, readings[0], tracking, call.exchange, deliver, is_counted=deliver is not None
-        )
+        self._end(span, call, readings[0], tracking, call.exchange, deliver, is_counted=deliver is not None)
 
     def _end(
         self,
