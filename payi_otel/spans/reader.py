@@ -58,25 +58,22 @@ def read_attributes(attributes: Mapping[str, Any], start_time_ns: int) -> Ingest
         "units": units,
         "event_timestamp": datetime.fromtimestamp(start_time_ns / 1e9, timezone.utc),
     }
-    # One pass: a span has few of the attributes that one may have.
     for name, value in attributes.items():
-        known = _FIELDS.get(name)
-        if known is not None:
-            field, read = known
+        meaning = _MEANINGS[name]
+        if meaning is None:
+            continue
+        group, field, read = meaning
+        if not group:
             told = None if value is None else read(value)
             if told is not None:
                 body[field] = told
-        elif not name.startswith(_PREFIXES):
-            continue
-        elif name.startswith(semconv.UNITS):
+        elif group == "units":
             if isinstance(value, int):
                 # Unit names may hold dots ("image.hd.1024x1024"): only the last one splits.
-                unit, _, side = name[_UNITS_AT:].rpartition(".")
+                unit, _, side = field.rpartition(".")
                 units.setdefault(unit, {"input": 0, "output": 0})[side] = value
-        elif name.startswith(semconv.REQUEST_PROPERTIES):
-            body.setdefault("properties", {})[name[_PROPERTIES_AT:]] = _property(value)
         else:
-            body.setdefault("use_case_properties", {})[name[_USE_CASE_PROPERTIES_AT:]] = _property(value)
+            body.setdefault(group, {})[field] = read(value)
     return IngestEvent(body, get(semconv.USAGE_SOURCE) == "estimated")
 
 
@@ -108,11 +105,6 @@ def _function_calls(value: Any) -> list[dict[str, Any]] | None:
     return told if told and all(isinstance(call, dict) for call in told) else None
 
 
-_PREFIXES = (semconv.UNITS, semconv.REQUEST_PROPERTIES, semconv.USE_CASE_PROPERTIES)
-_UNITS_AT = len(semconv.UNITS)
-_PROPERTIES_AT = len(semconv.REQUEST_PROPERTIES)
-_USE_CASE_PROPERTIES_AT = len(semconv.USE_CASE_PROPERTIES)
-
 # The fields that an attribute holds alone, and how it is read.
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     semconv.EVENT_ID: ("provider_response_id", str),
@@ -135,3 +127,38 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     semconv.ACCOUNT_NAME: ("account_name", str),
     semconv.LIMIT_IDS: ("limit_ids", _texts),
 }
+# The fields that attributes with a prefix hold together: each its part, which it is named after.
+_GROUPS = {
+    semconv.UNITS: "units",
+    semconv.REQUEST_PROPERTIES: "properties",
+    semconv.USE_CASE_PROPERTIES: "use_case_properties",
+}
+_Meaning = tuple[str, str, Callable[[Any], Any]]
+"""The group of a field, the field or what it is called in its group, and how its value is read."""
+# A sender chooses its names, and how long they are: what is remembered of them has a bound.
+_MOST_NAMES, _LONGEST_NAME = 2_000, 200
+
+
+class _Meanings(dict[str, "_Meaning | None"]):
+    """By the name of an attribute what it means, None where that is nothing to us.
+
+    The names are few, and every span has them again: each is looked at once.
+    """
+
+    def __missing__(self, name: str) -> _Meaning | None:
+        meaning = _meaning(name)
+        if len(self) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
+            self[name] = meaning
+        return meaning
+
+
+def _meaning(name: str) -> _Meaning | None:
+    if name in _FIELDS:
+        return "", *_FIELDS[name]
+    for prefix, group in _GROUPS.items():
+        if name.startswith(prefix):
+            return group, name[len(prefix) :], _property
+    return None
+
+
+_MEANINGS = _Meanings()

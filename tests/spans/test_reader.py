@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payi_otel.spans import semconv
+from payi_otel.spans import reader, semconv
 from payi_otel.spans.reader import read_attributes
 
 MINIMAL = {semconv.EVENT_ID: "chatcmpl-0123456789", semconv.CATEGORY: "system.openai"}
@@ -93,3 +93,14 @@ def test_any_unit_name_survives(units):
     event = read_attributes(attributes, 0)
     assert event is not None
     assert event.body["units"] == {name: {"input": a, "output": b} for name, (a, b) in units.items()}
+
+
+def test_no_number_of_names_is_remembered_for_ever():
+    for number in range(3_000):
+        attributes = {**MINIMAL, f"payi.request_properties.{number}": "x", "payi.units.text.input": number}
+        event = read_attributes({**attributes, f"{number}" * 100: 1}, 0)
+        assert event is not None
+        assert event.body.get("properties") == {str(number): "x"}
+        assert event.body["units"] == {"text": {"input": number, "output": 0}}
+    assert len(reader._MEANINGS) <= reader._MOST_NAMES
+    assert max(map(len, reader._MEANINGS)) <= reader._LONGEST_NAME
