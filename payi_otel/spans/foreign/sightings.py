@@ -162,7 +162,11 @@ class Sightings:
             by_key.popitem(last=False)
 
     def _keep_alone(self, sighting: _Sighting, facts: Hashable) -> None:
-        tellers = self._alone.pop(facts, None) or {}
+        tellers = self._alone.get(facts)
+        if tellers is None:
+            tellers = self._alone[facts] = {}
+        else:
+            self._alone.move_to_end(facts)
         teller = _teller(sighting)
         alone = tellers.get(teller)
         if alone is None:
@@ -170,7 +174,6 @@ class Sightings:
         while alone and sighting.end_ns - alone[0].end_ns >= _SAME_CALL_NS:
             alone.popleft()
         alone.append(sighting)
-        self._alone[facts] = tellers
         while len(self._alone) > self._limit:
             self._alone.popitem(last=False)
 
