@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -28,8 +29,11 @@ _TAKEN_PER_TURN = 1_000
 LINGER_S = 0.02
 REMEMBERED_IDS = 5_000
 _LONGEST_MAKING_S = 10.0
-# Made once: `json.dumps` with these arguments would make one for each event.
-_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+# Made once: `json.dumps` with these arguments would make one for each event. A body's time becomes ISO 8601; of
+# anything else that is no JSON, `isoformat` raises TypeError.
+_JSON = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=datetime.isoformat
+)
 
 
 Encode = Callable[[Mapping[str, Any]], bytes]
@@ -319,14 +323,15 @@ class Intake:
 
     def _encoded(self, event: IngestEvent, encode: Encode) -> Entry | None:
         """The event's entry; None when it cannot be encoded, or was submitted before."""
+        event_id = event.body["provider_response_id"]
         try:
-            payload = encode(event.to_body())
+            payload = encode(event.body)
         except (TypeError, ValueError, RecursionError) as error:
-            reason = f"{event.provider_response_id}: not JSON ({type(error).__name__})"
+            reason = f"{event_id}: not JSON ({type(error).__name__})"
             self._ledger.rejected(reason, score=False)
             self._warnings.warn("rejected", f"last one {reason}")
             return None
-        entry, seen = Entry("event", event.provider_response_id, payload), hash(payload)
+        entry, seen = Entry("event", event_id, payload), hash(payload)
         if self._recent.get(entry.id) == seen:
             self._ledger.duplicate()
             return None
@@ -346,7 +351,9 @@ def _weight(item: Item) -> int:
         return _EVENT_OVERHEAD + item.size
     if isinstance(item, Score):
         return _EVENT_OVERHEAD
-    return _EVENT_OVERHEAD + len(item.provider_request_json or "") + len(item.provider_response_json or "")
+    body = item.body
+    said = len(body.get("provider_request_json", "")) + len(body.get("provider_response_json", ""))
+    return _EVENT_OVERHEAD + said
 
 
 def _made(later: Later) -> Sequence[IngestEvent]:

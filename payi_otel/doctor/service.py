@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from payi_otel.delivery.answers import Answer
 from payi_otel.delivery.config import DeliveryConfig
+from payi_otel.delivery.intake import plain_json
 from payi_otel.delivery.transport import Transport
 from payi_otel.doctor.findings import Finding
 from payi_otel.settings import Settings
-from payi_otel.spans.event import IngestEvent
+from payi_otel.spans.event import IngestBody
 
 _TEST_USE_CASE = "payi_otel_doctor"
 
@@ -51,19 +51,20 @@ def _read_look_up(answer: Answer, settings: Settings) -> Iterator[Finding]:
 
 
 def _send(transport: Transport, settings: Settings) -> Finding:
-    event = IngestEvent(
-        provider_response_id=f"payi_doctor-{uuid.uuid4()}",
-        category="system.openai",
-        resource="gpt-4o-mini",
-        units={"text": {"input": 1, "output": 0}},
-        event_timestamp=datetime.now(timezone.utc),
-        use_case_name=_TEST_USE_CASE,
-    )
-    answer = transport.post_events([json.dumps(event.to_body()).encode()], settings.timeout_s)
+    event_id = f"payi_doctor-{uuid.uuid4()}"
+    event: IngestBody = {
+        "provider_response_id": event_id,
+        "category": "system.openai",
+        "resource": "gpt-4o-mini",
+        "units": {"text": {"input": 1, "output": 0}},
+        "event_timestamp": datetime.now(timezone.utc),
+        "use_case_name": _TEST_USE_CASE,
+    }
+    answer = transport.post_events([plain_json(event)], settings.timeout_s)
     body = answer.json_object() or {}
     errors = body.get("error_count") or 0
     if answer.status is not None and answer.status < 300 and not errors:
-        text = f"taken: {event.provider_response_id}, one token, use case {_TEST_USE_CASE}"
+        text = f"taken: {event_id}, one token, use case {_TEST_USE_CASE}"
         return Finding("ok", "test event", text)
     refused = f"{errors} error" if errors else answer.reason
     return Finding("problem", "test event", f"refused ({refused}); see the service's own log")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from payi_otel.gateway.evaluations import UseCase
 from payi_otel.spans.event import IngestEvent
@@ -52,8 +51,9 @@ class KnownCalls:
                 admitted = self._sightings.admit(event, place) or self._still_wanted(event, place)
                 if admitted is not None:
                     news.append((place, admitted))
-                    rival = events.get(admitted.provider_response_id)
-                    events[admitted.provider_response_id] = richer(rival, admitted) if rival else admitted
+                    event_id = admitted.body["provider_response_id"]
+                    rival = events.get(event_id)
+                    events[event_id] = richer(rival, admitted) if rival else admitted
             try:
                 store(list(events.values()))
             except BaseException:
@@ -62,8 +62,8 @@ class KnownCalls:
             self._settle(events)
 
     def _still_wanted(self, event: IngestEvent, place: Place) -> IngestEvent | None:
-        event_id = self._pending_spans.get(_span_of(place), event.provider_response_id)
-        return replace(event, provider_response_id=event_id) if event_id in self._pending else None
+        event_id = self._pending_spans.get(_span_of(place), event.body["provider_response_id"])
+        return event.renamed(event_id) if event_id in self._pending else None
 
     def _settle(self, events: Mapping[str, IngestEvent]) -> None:
         for event_id, event in events.items():
@@ -71,8 +71,9 @@ class KnownCalls:
             # The richer is still to come, from a sender that was asked to come again.
             if pending is not None and richer(event, pending) is event:
                 del self._pending[event_id]
-            if event.use_case_name and event.use_case_id:
-                self._use_cases[event_id] = event.use_case_name, event.use_case_id
+            name, instance = event.body.get("use_case_name"), event.body.get("use_case_id")
+            if name and instance:
+                self._use_cases[event_id] = name, instance
         if not self._pending:
             self._pending_spans.clear()
         while len(self._use_cases) > _MOST_USE_CASES:
@@ -80,9 +81,11 @@ class KnownCalls:
 
     def _postpone(self, events: Mapping[str, IngestEvent], news: Sequence[tuple[Place, IngestEvent]]) -> None:
         for event_id, event in events.items():
-            slim = replace(event, provider_request_json=None, provider_response_json=None)
+            slim = event.without_content()
             self._pending[event_id] = richer(self._pending.get(event_id, slim), slim)
-        self._pending_spans.update({_span_of(place): event.provider_response_id for place, event in news})
+        self._pending_spans.update(
+            {_span_of(place): event.body["provider_response_id"] for place, event in news}
+        )
         while len(self._pending) > _MOST_PENDING:
             self._pending.popitem(last=False)
         while len(self._pending_spans) > _MOST_PENDING:

@@ -46,7 +46,7 @@ class ApplicationSink:
         for item in items:
             if isinstance(item, IngestEvent):
                 try:
-                    events.append(to_event(checked_fields(item.to_body()), arrived, log=True))
+                    events.append(to_event(checked_fields(item.body), arrived, log=True))
                 except (ApiError, ValueError) as error:
                     refused.append(f"event: {error}")
         self._store.transact(

@@ -90,5 +90,7 @@ def _submit_foreign(foreign: ForeignSpans, span: ReadableSpan) -> None:
         if event is None or worker is None:
             return
         if registry.ledger is not None:
-            registry.ledger.saw(estimated=event.estimated, unpriced=event.resource == UNKNOWN_RESOURCE)
+            registry.ledger.saw(
+                estimated=event.estimated, unpriced=event.body.get("resource") == UNKNOWN_RESOURCE
+            )
         worker.submit_event(event)

@@ -22,7 +22,7 @@ def read_span(span: ReadableSpan) -> IngestEvent | None:
     """The event of an ended span, None when the span is not a billed call.
 
     >>> event = read_span(span)  # doctest: +SKIP
-    >>> event.units  # doctest: +SKIP
+    >>> event.body["units"]  # doctest: +SKIP
     {'text': {'input': 12, 'output': 7}}
     """
     # A plain dict: the span's own mapping takes a lock for every look-up, on the caller's thread.
@@ -36,7 +36,7 @@ def events_of(span: SpanData, rules: PriceRules | None = None) -> IngestEvent | 
     A span of ours holds its event; one of another instrumentation is translated, with `rules` for its price.
 
     >>> event = events_of(span)  # doctest: +SKIP
-    >>> event.provider_response_id  # doctest: +SKIP
+    >>> event.body["provider_response_id"]  # doctest: +SKIP
     'chatcmpl-BxYz0123456789'
     """
     if span.scope_name == semconv.SCOPE or semconv.EVENT_ID in span.attributes:
@@ -50,45 +50,31 @@ def events_of(span: SpanData, rules: PriceRules | None = None) -> IngestEvent | 
 
 def read_attributes(attributes: Mapping[str, Any], start_time_ns: int) -> IngestEvent | None:
     """The event that span `attributes` describe; `start_time_ns` is Unix time in nanoseconds."""
-    event_id = attributes.get(semconv.EVENT_ID)
-    category = attributes.get(semconv.CATEGORY)
-    if not event_id or not category or attributes.get(semconv.UNPRICED):
+    get = attributes.get
+    if not get(semconv.EVENT_ID) or not get(semconv.CATEGORY) or get(semconv.UNPRICED):
         return None
-    fields: dict[str, Any] = {}
     units: dict[str, dict[str, int]] = {}
-    properties: dict[str, str | None] = {}
-    use_case_properties: dict[str, str | None] = {}
-    # One pass: a span has few of the attributes that one may have.
+    body: Any = {
+        "units": units,
+        "event_timestamp": datetime.fromtimestamp(start_time_ns / 1e9, timezone.utc),
+    }
     for name, value in attributes.items():
-        known = _FIELDS.get(name)
-        if known is not None:
-            field, read = known
-            fields[field] = read(value)
-        elif not name.startswith(_PREFIXES):
+        meaning = _MEANINGS[name]
+        if meaning is None:
             continue
-        elif name.startswith(semconv.UNITS):
+        group, field, read = meaning
+        if not group:
+            told = None if value is None else read(value)
+            if told is not None:
+                body[field] = told
+        elif group == "units":
             if isinstance(value, int):
                 # Unit names may hold dots ("image.hd.1024x1024"): only the last one splits.
-                unit, _, side = name[_UNITS_AT:].rpartition(".")
+                unit, _, side = field.rpartition(".")
                 units.setdefault(unit, {"input": 0, "output": 0})[side] = value
-        elif name.startswith(semconv.REQUEST_PROPERTIES):
-            properties[name[_PROPERTIES_AT:]] = _property(value)
         else:
-            use_case_properties[name[_USE_CASE_PROPERTIES_AT:]] = _property(value)
-    return IngestEvent(
-        provider_response_id=str(event_id),
-        category=str(category),
-        units=units,
-        event_timestamp=datetime.fromtimestamp(start_time_ns / 1e9, tz=timezone.utc),
-        properties=properties,
-        use_case_properties=use_case_properties,
-        estimated=attributes.get(semconv.USAGE_SOURCE) == "estimated",
-        **fields,
-    )
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+            body.setdefault(group, {})[field] = read(value)
+    return IngestEvent(body, get(semconv.USAGE_SOURCE) == "estimated")
 
 
 def _whole(value: Any) -> int | None:
@@ -100,8 +86,8 @@ def _version(value: Any) -> int | None:
     return parse_version(value) if isinstance(value, str) else _whole(value)
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(str(item) for item in value or ())
+def _texts(value: Any) -> list[str] | None:
+    return [str(item) for item in value or ()] or None
 
 
 def _property(value: Any) -> str | None:
@@ -109,39 +95,70 @@ def _property(value: Any) -> str | None:
     return None if value in ((), []) else str(value)
 
 
-def _function_calls(value: Any) -> tuple[dict[str, str | None], ...]:
-    if not isinstance(value, str):
-        return ()
+def _function_calls(value: Any) -> list[dict[str, Any]] | None:
     try:
-        calls = json.loads(value)
+        calls = json.loads(value) if isinstance(value, str) else None
     except ValueError:
         # Cut by the user's attribute length limit.
-        return ()
-    return tuple(cast("list[dict[str, str | None]]", calls)) if isinstance(calls, list) else ()
+        return None
+    told = cast("list[Any]", calls) if isinstance(calls, list) else []
+    return told if told and all(isinstance(call, dict) for call in told) else None
 
 
-_PREFIXES = (semconv.UNITS, semconv.REQUEST_PROPERTIES, semconv.USE_CASE_PROPERTIES)
-_UNITS_AT = len(semconv.UNITS)
-_PROPERTIES_AT = len(semconv.REQUEST_PROPERTIES)
-_USE_CASE_PROPERTIES_AT = len(semconv.USE_CASE_PROPERTIES)
-
-# The event's fields that an attribute holds alone, and how it is read.
+# The fields that an attribute holds alone, and how it is read.
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    semconv.RESOURCE: ("resource", _text),
-    semconv.RESOURCE_SCOPE: ("scope", _text),
+    semconv.EVENT_ID: ("provider_response_id", str),
+    semconv.CATEGORY: ("category", str),
+    semconv.RESOURCE: ("resource", str),
+    semconv.RESOURCE_SCOPE: ("scope", str),
     semconv.LATENCY_MS: ("end_to_end_latency_ms", _whole),
     semconv.TIME_TO_FIRST_TOKEN_MS: ("time_to_first_token_ms", _whole),
     semconv.TIME_TO_FIRST_COMPLETION_TOKEN_MS: ("time_to_first_completion_token_ms", _whole),
     semconv.HTTP_STATUS: ("http_status_code", _whole),
-    semconv.PROVIDER_URI: ("provider_uri", _text),
-    semconv.REQUEST_JSON: ("provider_request_json", _text),
-    semconv.RESPONSE_JSON: ("provider_response_json", _text),
+    semconv.PROVIDER_URI: ("provider_uri", str),
+    semconv.REQUEST_JSON: ("provider_request_json", str),
+    semconv.RESPONSE_JSON: ("provider_response_json", str),
     semconv.FUNCTION_CALLS: ("provider_response_function_calls", _function_calls),
-    semconv.USE_CASE_NAME: ("use_case_name", _text),
-    semconv.USE_CASE_ID: ("use_case_id", _text),
+    semconv.USE_CASE_NAME: ("use_case_name", str),
+    semconv.USE_CASE_ID: ("use_case_id", str),
     semconv.USE_CASE_VERSION: ("use_case_version", _version),
-    semconv.USE_CASE_STEP: ("use_case_step", _text),
-    semconv.USER_ID: ("user_id", _text),
-    semconv.ACCOUNT_NAME: ("account_name", _text),
+    semconv.USE_CASE_STEP: ("use_case_step", str),
+    semconv.USER_ID: ("user_id", str),
+    semconv.ACCOUNT_NAME: ("account_name", str),
     semconv.LIMIT_IDS: ("limit_ids", _texts),
 }
+# The fields that attributes with a prefix hold together: each its part, which it is named after.
+_GROUPS = {
+    semconv.UNITS: "units",
+    semconv.REQUEST_PROPERTIES: "properties",
+    semconv.USE_CASE_PROPERTIES: "use_case_properties",
+}
+_Meaning = tuple[str, str, Callable[[Any], Any]]
+"""The group of a field, the field or what it is called in its group, and how its value is read."""
+# A sender chooses its names, and how long they are: what is remembered of them has a bound.
+_MOST_NAMES, _LONGEST_NAME = 2_000, 200
+
+
+class _Meanings(dict[str, "_Meaning | None"]):
+    """By the name of an attribute what it means, None where that is nothing to us.
+
+    The names are few, and every span has them again: each is looked at once.
+    """
+
+    def __missing__(self, name: str) -> _Meaning | None:
+        meaning = _meaning(name)
+        if len(self) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
+            self[name] = meaning
+        return meaning
+
+
+def _meaning(name: str) -> _Meaning | None:
+    if name in _FIELDS:
+        return "", *_FIELDS[name]
+    for prefix, group in _GROUPS.items():
+        if name.startswith(prefix):
+            return group, name[len(prefix) :], _property
+    return None
+
+
+_MEANINGS = _Meanings()

@@ -20,14 +20,15 @@ from tests.support.ingest_sink import IngestSink, running_sink
 
 
 def event(number: int | str, **fields: Any) -> IngestEvent:
-    return IngestEvent(
-        provider_response_id=f"resp_{number}",
-        category="system.openai",
-        resource="gpt-4o",
-        units={"text": {"input": 10, "output": 5}},
-        event_timestamp=datetime.now(timezone.utc),
+    body: Any = {
+        "provider_response_id": f"resp_{number}",
+        "category": "system.openai",
+        "resource": "gpt-4o",
+        "units": {"text": {"input": 10, "output": 5}},
+        "event_timestamp": datetime.now(timezone.utc),
         **fields,
-    )
+    }
+    return IngestEvent(body)
 
 
 @dataclass

@@ -98,14 +98,16 @@ def submit(count: int, per_s: float) -> None:
         ledger.saw()
         worker.submit_event(
             IngestEvent(
-                provider_response_id=f"resp_{uuid.uuid4().hex}",
-                category="system.openai",
-                resource="gpt-4o-mini",
-                units={"text": {"input": 1200, "output": 350}},
-                event_timestamp=datetime.now(timezone.utc),
-                use_case_name=os.environ["PAYI_USE_CASE_NAME"],
-                use_case_id=f"instance-{number % 50}",
-                user_id=f"user-{number % 1000}",
+                {
+                    "provider_response_id": f"resp_{uuid.uuid4().hex}",
+                    "category": "system.openai",
+                    "resource": "gpt-4o-mini",
+                    "units": {"text": {"input": 1200, "output": 350}},
+                    "event_timestamp": datetime.now(timezone.utc),
+                    "use_case_name": os.environ["PAYI_USE_CASE_NAME"],
+                    "use_case_id": f"instance-{number % 50}",
+                    "user_id": f"user-{number % 1000}",
+                }
             )
         )
 

@@ -122,7 +122,7 @@ def test_a_foreign_span_is_the_event_of_ours(name, call, span, ours):
         # The Java agent traces the HTTP client as well.
         assert (name, label) in WITHOUT_EVENT or span["scope_name"].startswith("io.opentelemetry.okhttp")
         return
-    body, scope = event.to_body(), span["scope_name"]
+    body, scope = event.body, span["scope_name"]
     assert body["category"] == expected["category"]
     assert body["resource"] == expected["resource"]
     assert body["http_status_code"] == expected["http_status_code"]
@@ -212,9 +212,13 @@ def test_the_use_case_of_the_span_owns_the_event():
         )
     )
     assert event is not None
-    assert (event.use_case_name, event.use_case_id, event.use_case_version) == ("support_chat", "42", 3)
-    assert (event.user_id, event.limit_ids) == ("jane", ("a",))
-    assert event.properties["team"] == "blue"
+    assert (event.body["use_case_name"], event.body["use_case_id"], event.body["use_case_version"]) == (
+        "support_chat",
+        "42",
+        3,
+    )
+    assert (event.body["user_id"], event.body["limit_ids"]) == ("jane", ["a"])
+    assert event.body["properties"]["team"] == "blue"
 
 
 def test_a_call_through_payi_s_proxy_is_billed_there():
@@ -245,12 +249,12 @@ def test_every_spelling_of_cache_tokens(read, write, counts):
     }
     event = events_of(replace(one_span(), attributes=attributes, scope_name="somebody.else"))
     assert event is not None
-    assert event.units == {
+    assert event.body["units"] == {
         "text": {"input": 10, "output": 5},
         "text_cache_read": {"input": 1_000, "output": 0},
         "text_cache_write": {"input": 100, "output": 0},
     }
-    assert "cache_ttl" in str(event.properties["system.not_told"])
+    assert "cache_ttl" in str(event.body["properties"]["system.not_told"])
 
 
 def test_cache_parts_larger_than_the_whole_are_not_in_it():
@@ -264,8 +268,8 @@ def test_cache_parts_larger_than_the_whole_are_not_in_it():
     }
     event = events_of(replace(one_span(), attributes=attributes, scope_name="somebody.else"))
     assert event is not None
-    assert event.units["text"] == {"input": 10, "output": 5}
-    assert event.units["text_cache_read"] == {"input": 1_000, "output": 0}
+    assert event.body["units"]["text"] == {"input": 10, "output": 5}
+    assert event.body["units"]["text_cache_read"] == {"input": 1_000, "output": 0}
 
 
 @pytest.mark.parametrize(
@@ -292,7 +296,7 @@ def test_the_price_of_every_provider(provider, model, category, resource):
     )
     event = events_of(span)
     assert event is not None
-    assert (event.category, event.resource) == (category, resource)
+    assert (event.body["category"], event.body["resource"]) == (category, resource)
 
 
 def test_price_rules_of_the_settings_and_of_the_use_case_apply():
@@ -308,7 +312,7 @@ def test_price_rules_of_the_settings_and_of_the_use_case_apply():
 def priced(span, rules):
     event = events_of(span, rules)
     assert isinstance(event, IngestEvent)
-    return event.category, event.resource
+    return event.body["category"], event.body["resource"]
 
 
 @pytest.mark.parametrize(
@@ -329,8 +333,11 @@ def test_the_status_of_a_failure(attributes, message, expected):
     span = span_of(failed["spans"][0], attributes={**kept, **attributes}, status_message=message)
     event = events_of(span)
     assert event is not None
-    assert (event.http_status_code, event.properties.get("system.failure")) == expected
-    assert event.units == {}
+    assert (
+        event.body.get("http_status_code"),
+        event.body.get("properties", {}).get("system.failure"),
+    ) == expected
+    assert event.body["units"] == {}
 
 
 def test_text_cut_by_a_length_limit_falls_back_to_the_counts():
@@ -338,5 +345,5 @@ def test_text_cut_by_a_length_limit_falls_back_to_the_counts():
     cut = replace(whole, attributes={**whole.attributes, "output.value": '{"id": "chatcmpl-'})
     event = events_of(cut)
     assert event is not None
-    assert event.units["text_cache_read"]["input"] == 1_536
-    assert event.properties["system.not_told"] == "service_tier"
+    assert event.body["units"]["text_cache_read"]["input"] == 1_536
+    assert event.body["properties"]["system.not_told"] == "service_tier"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -17,17 +16,19 @@ from payi_otel.spans.reader import events_of
 from tests.foreign.conftest import records, span_of
 
 BASE = IngestEvent(
-    provider_response_id="chatcmpl-0123456789",
-    category="system.openai",
-    resource="gpt-4o",
-    units={"text": {"input": 10, "output": 5}},
-    event_timestamp=datetime(2026, 1, 1, tzinfo=timezone.utc),
-    properties={"system.instrumentation": "a"},
+    {
+        "provider_response_id": "chatcmpl-0123456789",
+        "category": "system.openai",
+        "resource": "gpt-4o",
+        "units": {"text": {"input": 10, "output": 5}},
+        "event_timestamp": datetime(2026, 1, 1, tzinfo=timezone.utc),
+        "properties": {"system.instrumentation": "a"},
+    }
 )
 
 
-def event(**changes):
-    return replace(BASE, **changes)
+def event(*, estimated=False, **changes):
+    return IngestEvent({**BASE.body, **changes}, estimated)
 
 
 def span(scope="a", number=1, parent=None, trace="1", end_ns=1):
@@ -80,7 +81,8 @@ def test_the_use_case_of_the_better_informed_is_kept():
         use_case_name="app", properties={"system.instrumentation": "logfire", "system.speed": "fast"}
     )
     scoped = event(use_case_name="chat", use_case_id="7", user_id="jane")
-    both = replace(default, use_case_name="chat", use_case_id="7", user_id="jane")
+    both = default.owned_as(scoped)
+    assert both.body == default.body | {"use_case_name": "chat", "use_case_id": "7", "user_id": "jane"}
     for first, second in ((default, scoped), (scoped, default)):
         sightings = Sightings()
         assert sightings.admit(first, span("a")) is first
@@ -178,11 +180,11 @@ def test_recorded_calls_are_one_event_each_in_every_order(name):
         for order in itertools.permutations(told):
             sightings = Sightings()
             sent = [sightings.admit(found, one) for found, one in order]
-            ids = {one.provider_response_id for one in sent if one is not None}
+            ids = {one.body["provider_response_id"] for one in sent if one is not None}
             assert len(ids) == (1 if told else 0), call["label"]
             last = [one for one in sent if one is not None][-1] if told else None
-            best = max((len(found.units) for found, _ in told), default=0)
-            assert last is None or len(last.units) == best
+            best = max((len(found.body["units"]) for found, _ in told), default=0)
+            assert last is None or len(last.body["units"]) == best
 
 
 def test_all_records_one_after_another_are_one_event_per_call():
@@ -193,6 +195,6 @@ def test_all_records_one_after_another_are_one_event_per_call():
                 found = events_of(one)
                 admitted = sightings.admit(found, Place.of(one)) if found is not None else None
                 if admitted is not None:
-                    ids.append(admitted.provider_response_id)
+                    ids.append(admitted.body["provider_response_id"])
         instrumented = [call for call in calls if any(map(events_of, map(span_of, call["spans"])))]
         assert len(set(ids)) == len(instrumented), name

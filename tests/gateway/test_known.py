@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -11,19 +10,19 @@ pytest.importorskip("grpc", reason="the gateway extra is not installed")
 
 from payi_otel.gateway.known import KnownCalls
 from payi_otel.gateway.receiver import Full
-from payi_otel.spans.event import IngestEvent
+from payi_otel.spans.event import IngestBody, IngestEvent
 from payi_otel.spans.foreign.sightings import Place
 
 ID = "chatcmpl-000000000000001"
-POOR = IngestEvent(
-    provider_response_id=ID,
-    category="system.openai",
-    resource="gpt-4o-mini",
-    units={"text": {"input": 12, "output": 7}},
-    event_timestamp=datetime.now(timezone.utc),
-    properties={"system.instrumentation": "somebody"},
-)
-RICH = replace(POOR, properties={}, use_case_name="support_chat", use_case_id="42")
+CALL: IngestBody = {
+    "provider_response_id": ID,
+    "category": "system.openai",
+    "resource": "gpt-4o-mini",
+    "units": {"text": {"input": 12, "output": 7}},
+    "event_timestamp": datetime.now(timezone.utc),
+}
+POOR = IngestEvent({**CALL, "properties": {"system.instrumentation": "somebody"}})
+RICH = IngestEvent({**CALL, "use_case_name": "support_chat", "use_case_id": "42"})
 
 
 def place(span: int, scope: str = "payi_otel") -> Place:
@@ -118,7 +117,7 @@ def test_the_richer_that_was_refused_still_replaces_the_poorer(store):
 
 
 def test_what_was_said_comes_again_with_its_sender(store):
-    known, full = KnownCalls(), replace(RICH, provider_response_json="what was said")
+    known, full = KnownCalls(), IngestEvent({**RICH.body, "provider_response_json": "what was said"})
     store.full = True
     with pytest.raises(Full):
         known.pass_on([(full, place(1))], store)

@@ -23,22 +23,23 @@ API_KEY = "sk-payi-secret"
 # An application with an outbox of its own, and none of the threads that would take up what others leave.
 APP = f"""
 import json, sys, time
-from datetime import datetime, timezone
 from pathlib import Path
 from payi_otel.delivery.durable import DurableOutbox
 from payi_otel.delivery.outbox import Entry, Stored
 from payi_otel.delivery.scores import KpiScore, to_entry
-from payi_otel.spans.event import IngestEvent
 
 folder, prefix, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 events = [
-    IngestEvent(
-        f"{{prefix}}_{{number}}", "system.openai", {{"text": {{"input": 3}}}},
-        datetime(2026, 10, 5, tzinfo=timezone.utc), provider_request_json={PROMPT!r},
-    )
+    {{
+        "provider_response_id": f"{{prefix}}_{{number}}",
+        "category": "system.openai",
+        "units": {{"text": {{"input": 3}}}},
+        "event_timestamp": "2026-10-05T00:00:00+00:00",
+        "provider_request_json": {PROMPT!r},
+    }}
     for number in range(count)
 ]
-entries = [Entry("event", event.provider_response_id, json.dumps(event.to_body()).encode()) for event in events]
+entries = [Entry("event", event["provider_response_id"], json.dumps(event).encode()) for event in events]
 if len(sys.argv) > 4:
     entries.append(to_entry(KpiScore("chat", "run-1", "resolved", True)))
 outbox = DurableOutbox(folder, max_bytes=10**9, spill_max_bytes=10**6)

@@ -54,5 +54,5 @@ def test_the_neutral_span_holds_the_same_event():
     event = events_of(span_data(inner))
     assert event == read_span(inner)
     assert event is not None
-    assert event.units == {"text": {"input": 3, "output": 0}}
+    assert event.body["units"] == {"text": {"input": 3, "output": 0}}
     assert events_of(span_data(outer)) is None

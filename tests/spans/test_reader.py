@@ -2,10 +2,11 @@
 
 from datetime import datetime, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payi_otel.spans import semconv
+from payi_otel.spans import reader, semconv
 from payi_otel.spans.reader import read_attributes
 
 MINIMAL = {semconv.EVENT_ID: "chatcmpl-0123456789", semconv.CATEGORY: "system.openai"}
@@ -44,14 +45,13 @@ def test_every_field_of_the_event_is_in_the_attributes():
         1_700_000_000_000_000_000,
     )
     assert event is not None
-    assert event.event_timestamp == datetime(2023, 11, 14, 22, 13, 20, tzinfo=timezone.utc)
-    assert event.to_body() == {
+    assert event.body == {
         "provider_response_id": "chatcmpl-0123456789",
         "category": "system.openai",
         "resource": "gpt-4o",
         "scope": "datazone.eu",
         "units": {"text": {"input": 12, "output": 7}, "image.hd.1024x1024": {"input": 0, "output": 2}},
-        "event_timestamp": "2023-11-14T22:13:20+00:00",
+        "event_timestamp": datetime(2023, 11, 14, 22, 13, 20, tzinfo=timezone.utc),
         "end_to_end_latency_ms": 800,
         "time_to_first_token_ms": 90,
         "http_status_code": 200,
@@ -70,10 +70,12 @@ def test_every_field_of_the_event_is_in_the_attributes():
     assert event.estimated
 
 
-def test_function_calls_cut_by_an_attribute_length_limit_are_left_out():
-    event = read_attributes({**MINIMAL, semconv.FUNCTION_CALLS: '[{"name": "sea'}, 0)
+@pytest.mark.parametrize("calls", ['[{"name": "sea', "[]", '["search"]', "{}", "1", 7, None])
+def test_function_calls_that_are_none_are_left_out(calls):
+    """As those that an attribute length limit has cut: the event is worth more than what it tells of them."""
+    event = read_attributes({**MINIMAL, semconv.FUNCTION_CALLS: calls}, 0)
     assert event is not None
-    assert event.provider_response_function_calls == ()
+    assert "provider_response_function_calls" not in event.body
 
 
 @given(
@@ -90,4 +92,15 @@ def test_any_unit_name_survives(units):
         attributes[f"{semconv.UNITS}{name}.output"] = given_output
     event = read_attributes(attributes, 0)
     assert event is not None
-    assert event.units == {name: {"input": a, "output": b} for name, (a, b) in units.items()}
+    assert event.body["units"] == {name: {"input": a, "output": b} for name, (a, b) in units.items()}
+
+
+def test_no_number_of_names_is_remembered_for_ever():
+    for number in range(3_000):
+        attributes = {**MINIMAL, f"payi.request_properties.{number}": "x", "payi.units.text.input": number}
+        event = read_attributes({**attributes, f"{number}" * 100: 1}, 0)
+        assert event is not None
+        assert event.body.get("properties") == {str(number): "x"}
+        assert event.body["units"] == {"text": {"input": number, "output": 0}}
+    assert len(reader._MEANINGS) <= reader._MOST_NAMES
+    assert max(map(len, reader._MEANINGS)) <= reader._LONGEST_NAME

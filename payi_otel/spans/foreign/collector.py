@@ -52,12 +52,13 @@ class ForeignSpans:
     ) -> None:
         """Remember an event of ours, and where its span was. Quick: most applications have no foreign spans."""
         # Without what the event may quote: this is kept for long.
+        body = event.body
         facts = (
-            event.provider_response_id,
-            event.category,
-            event.units,
-            event.resource,
-            event.http_status_code,
+            body["provider_response_id"],
+            body["category"],
+            body["units"],
+            body.get("resource"),
+            body.get("http_status_code"),
         )
         self._ours.append((facts, context, parent, end_ns))
 

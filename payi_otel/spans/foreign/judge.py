@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
 from payi_otel.registry import registry
-from payi_otel.spans.event import IngestEvent
+from payi_otel.spans.event import IngestBody, IngestEvent
 from payi_otel.spans.foreign.sightings import Place, Sightings
 from payi_otel.spans.foreign.translate import NO_RULES, PriceRules
 from payi_otel.spans.neutral import span_data
@@ -57,4 +57,14 @@ def _told(
         SCOPE,
         end_ns,
     )
-    return IngestEvent(event_id, category, units, _NO_TIME, resource, http_status_code=status), place
+    body: IngestBody = {
+        "provider_response_id": event_id,
+        "category": category,
+        "units": units,
+        "event_timestamp": _NO_TIME,
+    }
+    if resource is not None:
+        body["resource"] = resource
+    if status is not None:
+        body["http_status_code"] = status
+    return IngestEvent(body), place

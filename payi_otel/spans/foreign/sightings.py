@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from payi_otel.spans import semconv
 from payi_otel.spans.event import ATTRIBUTION, IngestEvent
@@ -28,13 +28,14 @@ def richer(first: IngestEvent, second: IngestEvent) -> IngestEvent:
 
 
 def _richness(event: IngestEvent) -> tuple[int, int, int, int, int]:
-    missing = event.properties.get(semconv.SYSTEM_NOT_TOLD)
+    properties = event.body.get("properties", {})
+    missing = properties.get(semconv.SYSTEM_NOT_TOLD)
     return (
         _is_ours(event),
-        bool(event.units) and not event.estimated,
+        bool(event.body["units"]) and not event.estimated,
         _is_named(event),
         -len(missing.split(",")) if missing else 0,
-        len(event.properties),
+        len(properties),
     )
 
 
@@ -44,20 +45,20 @@ def _merged(first: IngestEvent, second: IngestEvent) -> IngestEvent:
     owner = max(first, second, key=_ownership)
     if _is_ours(rich) or _ownership(owner) == _ownership(rich):
         return rich
-    return replace(rich, **{name: getattr(owner, name) for name in ATTRIBUTION})
+    return rich.owned_as(owner)
 
 
 def _ownership(event: IngestEvent) -> int:
-    return sum(bool(getattr(event, name)) for name in ATTRIBUTION)
+    return sum(bool(event.body.get(name)) for name in ATTRIBUTION)
 
 
 def _is_ours(event: IngestEvent) -> bool:
-    return semconv.SYSTEM_INSTRUMENTATION not in event.properties
+    return semconv.SYSTEM_INSTRUMENTATION not in event.body.get("properties", ())
 
 
 def _is_named(event: IngestEvent) -> bool:
     """Whether its id is the provider's, which all instrumentations of the call would tell."""
-    return not event.provider_response_id.startswith("payi_")
+    return not event.body["provider_response_id"].startswith("payi_")
 
 
 @value
@@ -115,17 +116,17 @@ class Sightings:
         with self._lock:
             known = self._by_key.get(id_key) or self._find(event, place, facts)
             if known is None:
-                known = _Sighting(_slim(event), place.scope_name, place.end_ns)
+                known = _Sighting(event.without_content(), place.scope_name, place.end_ns)
                 self._keep_alone(known, facts)
                 self._keep(known, id_key, place)
                 return event
             self._drop_alone(known)
             self._keep(known, id_key, place)
-            renamed = replace(event, provider_response_id=known.event.provider_response_id)
+            renamed = event.renamed(known.event.body["provider_response_id"])
             told = _merged(known.event, renamed)
             if told is known.event:
                 return None
-            known.event = _slim(told)
+            known.event = told.without_content()
             return told
 
     def _find(self, event: IngestEvent, place: Place, facts: Hashable) -> _Sighting | None:
@@ -161,7 +162,11 @@ class Sightings:
             by_key.popitem(last=False)
 
     def _keep_alone(self, sighting: _Sighting, facts: Hashable) -> None:
-        tellers = self._alone.pop(facts, None) or {}
+        tellers = self._alone.get(facts)
+        if tellers is None:
+            tellers = self._alone[facts] = {}
+        else:
+            self._alone.move_to_end(facts)
         teller = _teller(sighting)
         alone = tellers.get(teller)
         if alone is None:
@@ -169,7 +174,6 @@ class Sightings:
         while alone and sighting.end_ns - alone[0].end_ns >= _SAME_CALL_NS:
             alone.popleft()
         alone.append(sighting)
-        self._alone[facts] = tellers
         while len(self._alone) > self._limit:
             self._alone.popitem(last=False)
 
@@ -191,13 +195,6 @@ def _teller(sighting: _Sighting) -> _Teller:
     return sighting.scope_name, _is_named(sighting.event)
 
 
-def _slim(event: IngestEvent) -> IngestEvent:
-    """Without the bodies: it is kept for long."""
-    if event.provider_request_json is None and event.provider_response_json is None:
-        return event
-    return replace(event, provider_request_json=None, provider_response_json=None)
-
-
 def _may_be_one(known: _Sighting, event: IngestEvent, place: Place) -> bool:
     """Two ids of the provider are two calls, and so are two spans of one instrumentation."""
     both_named = _is_named(event) and _is_named(known.event)
@@ -210,22 +207,24 @@ def _is_near(known: _Sighting, place: Place) -> bool:
 
 def _agree(first: IngestEvent, second: IngestEvent) -> bool:
     """Whether two events may tell of one call: of one provider, and of as many tokens where both tell them."""
-    same = first.category == second.category
-    return same and (not first.units or not second.units or _tokens(first) == _tokens(second))
+    same = first.body["category"] == second.body["category"]
+    both_tell = first.body["units"] and second.body["units"]
+    return same and (not both_tell or _tokens(first) == _tokens(second))
 
 
 def _tokens(event: IngestEvent) -> tuple[int, int]:
     put_in = put_out = 0
-    for unit in event.units.values():
+    for unit in event.body["units"].values():
         put_in += unit["input"]
         put_out += unit["output"]
     return put_in, put_out
 
 
 def _id_key(event: IngestEvent) -> Hashable:
-    return "id", event.category, event.provider_response_id
+    return "id", event.body["category"], event.body["provider_response_id"]
 
 
 def _facts_key(event: IngestEvent) -> Hashable:
-    status = event.http_status_code if not event.units else None
-    return "facts", event.category, event.resource, _tokens(event), status
+    body = event.body
+    status = body.get("http_status_code") if not body["units"] else None
+    return "facts", body["category"], body.get("resource"), _tokens(event), status
