@@ -7,8 +7,9 @@ import time
 
 # Our thread is awake some 50 us after the caller sleeps, and then has the lock.
 _PAUSE_S = 0.0001
-# How long it may be late, or be under way while a caller runs, which is when it writes or waits for the lock.
-_PATIENCE_S = 0.001
+# How long it may be late, or be under way while a caller runs, which is when it writes or waits for the lock. With 1 ms
+# callers stand aside more often than it costs them to be asked for the lock.
+_PATIENCE_S = 0.02
 
 
 class Turns:

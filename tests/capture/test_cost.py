@@ -167,6 +167,11 @@ def test_a_call_that_waits_holds_few_objects(
     monkeypatch.setattr(Intake, "_take", lambda *_: time.sleep(0.02))
     run = getattr(clients, call)
     run()
+    # The fewest of some times: what our other thread does meanwhile, such as an import, is no part of the calls.
+    assert min(_objects_held(run) for _ in range(3)) <= OBJECTS_HELD[clients.spans] + 0.5
+
+
+def _objects_held(run: Callable[[], object]) -> float:
     gc.collect()
     gc.disable()
     before = len(gc.get_objects())
@@ -175,8 +180,7 @@ def test_a_call_that_waits_holds_few_objects(
     gc.enable()
     # What older SDKs tie into cycles is not held by us.
     gc.collect()
-    held = len(gc.get_objects()) - before
-    assert held / 100 <= OBJECTS_HELD[clients.spans] + 0.5
+    return (len(gc.get_objects()) - before) / 100
 
 
 @pytest.mark.parametrize("call", ["chat", "message"])
