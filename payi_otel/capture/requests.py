@@ -178,10 +178,12 @@ def _begin(
     if via_proxy:
         remaining = {**remaining, **proxy_headers(tracking)}
     edits: dict[str, Any] = {} if remaining is headers else {"headers": remaining}
+    if edits:
+        args, kwargs = _edited(args, kwargs, options, edits)
     if surface is None:
         if not edits and CURRENT.get() is None:
             return None
-        return Attempt(*_edited(args, kwargs, options, edits), call=None)
+        return Attempt(args, kwargs, call=None)
 
     body: object = options.json_data
     names, is_azure = _client_class(client.__class__)
@@ -198,8 +200,6 @@ def _begin(
     )
     call = Call(exchange, tracking, recorder)
     call.unpriced = via_proxy
-    if edits:
-        args, kwargs = _edited(args, kwargs, options, edits)
     attempt = Attempt(args, kwargs, call)
     settings = registry.settings
     if exchange.is_stream and settings is not None and settings.stream_usage and not via_proxy:
@@ -217,8 +217,6 @@ def _edited(
     args: tuple[Any, ...], kwargs: dict[str, Any], options: Any, edits: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of `request()` with edits on a copy of its options: the SDK and the caller keep theirs."""
-    if not edits:
-        return args, kwargs
     changed = copy.copy(options)
     for name, value in edits.items():
         setattr(changed, name, value)
